@@ -1,0 +1,245 @@
+//! What a value must be beyond its type.
+
+mod provider;
+
+use std::path::Component;
+
+use super::problem::Problem;
+use super::settings::{Affinity, GateSettings, Settings};
+use super::tree::{Content, Node};
+use crate::core::LimitKind;
+use crate::core::redact::redact;
+use crate::core::suggest::nearest;
+use crate::core::text::one_line;
+use crate::core::{ProviderKind, ProviderName};
+
+const LOG_LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
+
+/// A limit counted in percent or runs needs no `kind`: there is only one that fits.
+pub(crate) fn shorthands(root: &mut Node) {
+    let Some(providers) = root.get_mut(&["providers"]).and_then(Node::as_table_mut) else {
+        return;
+    };
+    for provider in providers.values_mut() {
+        let Some(limits) = provider.get_mut(&["limits"]) else {
+            continue;
+        };
+        let Content::List(limits) = &mut limits.content else {
+            continue;
+        };
+        for limit in limits.iter_mut().filter_map(Node::as_table_mut) {
+            let kind = match limit.get("unit").and_then(Node::as_str) {
+                Some("percent") => LimitKind::Percent,
+                Some("runs") => LimitKind::Concurrency,
+                Some(_) | None => continue,
+            };
+            let origin = limit["unit"].origin.clone();
+            limit
+                .entry("kind".to_owned())
+                .or_insert_with(|| Node::leaf(kind.as_str(), origin));
+        }
+    }
+}
+
+/// A type error in words for people who do not know Rust's types.
+pub(crate) fn plain(message: &str) -> String {
+    let first = one_line(&redact(message), 200);
+    let Some((found, wanted)) = first.split_once(", expected ") else {
+        return first;
+    };
+    let wanted = match wanted {
+        "u32" | "u64" | "usize" | "i64" => "a whole number, 0 or more",
+        "f64" => "a number",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        "a string" | "a borrowed string" => "text in quotes",
+        "path string" => "a path in quotes",
+        "a map" => "a table",
+        other if other.starts_with("struct ") => "a table",
+        other => other,
+    };
+    let found = found
+        .trim_start_matches("invalid type: ")
+        .trim_start_matches("invalid value: ")
+        .replace("sequence", "a list")
+        .replace("map", "a table");
+    format!("is {found}, but must be {wanted}")
+}
+
+/// Collects problems with the place of the value they are about.
+struct Checker<'a> {
+    root: &'a Node,
+    problems: Vec<Problem>,
+}
+
+impl Checker<'_> {
+    fn add(&mut self, path: &[&str], message: impl Into<String>, hint: Option<String>) {
+        let origin = &self.root.nearest(path).origin;
+        let mut problem = Problem::new(origin, &path.join("."), message);
+        problem.hint = hint;
+        self.problems.push(problem);
+    }
+
+    fn require(&mut self, holds: bool, path: &[&str], message: &str) {
+        if !holds {
+            self.add(path, message, None);
+        }
+    }
+
+    fn ratio(&mut self, value: f64, path: &[&str]) {
+        self.require(
+            (0.0..=1.0).contains(&value),
+            path,
+            "must be a share between 0 and 1",
+        );
+    }
+}
+
+/// Every value that has its type but makes no sense.
+pub(crate) fn check(settings: &Settings, root: &Node) -> Vec<Problem> {
+    let mut c = Checker {
+        root,
+        problems: Vec::new(),
+    };
+    let general = &settings.general;
+    if !LOG_LEVELS.contains(&general.log_level.as_str()) {
+        let hint = match nearest(&general.log_level, LOG_LEVELS.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("one of: {}", LOG_LEVELS.join(", ")),
+        };
+        c.add(
+            &["general", "log_level"],
+            "is no level of logging",
+            Some(hint),
+        );
+    }
+    c.require(
+        general.max_parallel > 0,
+        &["general", "max_parallel"],
+        "must be at least 1",
+    );
+    c.require(
+        general
+            .worktree_dir
+            .as_ref()
+            .is_none_or(|dir| dir.is_absolute()),
+        &["general", "worktree_dir"],
+        "must be an absolute path",
+    );
+    for (name, provider) in &settings.providers {
+        provider::entry(&mut c, name.as_str(), provider);
+    }
+    routing(&mut c, settings);
+    gate(&mut c, &settings.gate);
+    for (path, span) in [
+        (["assayer", "timeout"], settings.assayer.timeout),
+        (["gate", "timeout"], settings.gate.timeout),
+        (["foreman", "lease"], settings.foreman.lease),
+    ] {
+        c.require(!span.0.is_zero(), &path, "must be longer than 0");
+    }
+    if let Some(url) = &settings.assayer.base_url {
+        provider::base_url(&mut c, &["assayer", "base_url"], url);
+    }
+    c.require(
+        settings
+            .budget
+            .usd_per_day
+            .is_none_or(|usd| usd.is_finite() && usd >= 0.0),
+        &["budget", "usd_per_day"],
+        "must be an amount of 0 or more",
+    );
+    c.problems
+}
+
+fn affinity(c: &mut Checker<'_>, path: &[&str], affinity: &Affinity) {
+    for (task, value) in affinity {
+        let mut path = path.to_vec();
+        path.push(task.as_str());
+        c.ratio(*value, &path);
+    }
+}
+
+fn routing(c: &mut Checker<'_>, settings: &Settings) {
+    let known: Vec<&str> = settings
+        .providers
+        .keys()
+        .map(ProviderName::as_str)
+        .chain(ProviderKind::WORDS.iter().copied())
+        .collect();
+    let suggest = |name: &str| {
+        let near = nearest(name, known.iter().copied())?;
+        Some(format!("did you mean `{near}`?"))
+    };
+    for (i, name) in settings.routing.fallback_order.iter().enumerate() {
+        if !known.contains(&name.as_str()) {
+            c.add(
+                &["routing", "fallback_order", &i.to_string()],
+                format!("there is no provider `{name}`"),
+                suggest(name.as_str()),
+            );
+        }
+    }
+    for (name, table) in &settings.routing.affinity {
+        let path = ["routing", "affinity", name];
+        if !known.contains(&name.as_str()) {
+            let shown = one_line(name, 70);
+            c.add(
+                &path,
+                format!("there is no provider or kind `{shown}`"),
+                suggest(name),
+            );
+        }
+        affinity(c, &path, table);
+    }
+}
+
+fn gate(c: &mut Checker<'_>, gate: &GateSettings) {
+    let empty = |argv: &Vec<String>| argv.first().is_none_or(String::is_empty);
+    c.require(
+        !gate.commands.iter().flatten().any(empty),
+        &["gate", "commands"],
+        "holds a command without a program",
+    );
+    c.require(
+        !gate.setup.iter().any(empty),
+        &["gate", "setup"],
+        "holds a command without a program",
+    );
+    let inside = |path: &std::path::PathBuf| {
+        path.components().next().is_some()
+            && path
+                .components()
+                .all(|part| matches!(part, Component::Normal(_)))
+    };
+    c.require(
+        gate.share.iter().all(inside),
+        &["gate", "share"],
+        "must hold paths inside the repository",
+    );
+    for (i, glob) in gate.protected.iter().enumerate() {
+        if let Err(error) = globset::Glob::new(glob) {
+            let path = ["gate", "protected", &i.to_string()];
+            c.add(&path, one_line(&error.to_string(), 120), None);
+        }
+    }
+    c.require(
+        gate.max_attempts > 0,
+        &["gate", "max_attempts"],
+        "must be at least 1",
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn type_errors_are_told_without_the_names_of_types() {
+        assert_eq!(
+            plain("invalid type: string \"two\", expected u32"),
+            "is string \"two\", but must be a whole number, 0 or more"
+        );
+        assert_eq!(plain("`5` is not a duration"), "`5` is not a duration");
+    }
+}

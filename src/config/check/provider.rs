@@ -1,0 +1,218 @@
+//! What the values of one entry of `[providers]` must be.
+
+use std::path::Path;
+
+use super::{Checker, affinity};
+use crate::config::settings::{Command, ProviderSettings, WindowLimit};
+use crate::core::redact::redact;
+use crate::core::{LimitKind, LimitUnit, ProviderKind};
+
+pub(super) fn entry(c: &mut Checker<'_>, name: &str, p: &ProviderSettings) {
+    // What has no kind was told already.
+    let Some(kind) = p.kind else {
+        return;
+    };
+    let key = |key| ["providers", name, key];
+    for (field, value) in [
+        ("threshold_yellow", p.threshold_yellow),
+        ("threshold_red", p.threshold_red),
+        ("reserve", p.reserve),
+    ] {
+        c.ratio(value, &key(field));
+    }
+    c.require(
+        p.threshold_red <= p.threshold_yellow,
+        &key("threshold_red"),
+        "must not be above `threshold_yellow`",
+    );
+    affinity(c, &key("affinity"), &p.affinity);
+    c.require(
+        p.max_parallel > 0,
+        &key("max_parallel"),
+        "must be at least 1",
+    );
+    for (field, span) in [
+        ("timeout", p.timeout),
+        ("idle_timeout", p.idle_timeout),
+        ("startup_timeout", p.startup_timeout),
+    ] {
+        c.require(!span.0.is_zero(), &key(field), "must be longer than 0");
+    }
+    keys(c, name, p);
+    command(c, name, kind, p.command.as_ref());
+    if let Some(url) = &p.base_url {
+        base_url(c, &key("base_url"), url);
+    }
+    let models = p.model.iter().chain(&p.fallback_model).chain(&p.models);
+    for model in models {
+        // It becomes an argument of a program: it must not be able to be a flag.
+        let fine =
+            !model.is_empty() && !model.starts_with('-') && !model.contains(char::is_control);
+        c.require(fine, &key("model"), "is not the name of a model");
+    }
+    if kind == ProviderKind::Openai && p.enabled && p.model.is_none() && p.models.is_empty() {
+        c.add(
+            &["providers", name],
+            "needs a `model`",
+            Some("add model = \"...\" with one that the server has".to_owned()),
+        );
+    }
+    for (i, limit) in p.limits.iter().enumerate() {
+        window(c, &["providers", name, "limits", &i.to_string()], limit);
+    }
+}
+
+/// Keys are named, never written down. A refused value is not repeated: it may be the key.
+fn keys(c: &mut Checker<'_>, name: &str, p: &ProviderSettings) {
+    let key = |key| ["providers", name, key];
+    let given = [
+        p.api_key_env.is_some(),
+        p.api_key_file.is_some(),
+        p.api_key_command.is_some(),
+    ];
+    c.require(
+        given.iter().filter(|given| **given).count() <= 1,
+        &["providers", name],
+        "give one of `api_key_env`, `api_key_file` and `api_key_command`, not several",
+    );
+    if p.api_key_env.as_deref().is_some_and(|v| !is_variable(v)) {
+        c.add(
+            &key("api_key_env"),
+            "must be the NAME of an environment variable, not a key",
+            Some(format!(
+                "export the key and write api_key_env = \"{}_API_KEY\"; if the key was saved here, replace it at the provider",
+                name.to_uppercase().replace('-', "_")
+            )),
+        );
+    }
+    c.require(
+        p.api_key_command
+            .as_ref()
+            .is_none_or(|argv| argv.first().is_some_and(|program| !program.is_empty())),
+        &key("api_key_command"),
+        "must name a program",
+    );
+    c.require(
+        p.api_key_file
+            .as_ref()
+            .is_none_or(|file| file.is_absolute()),
+        &key("api_key_file"),
+        "must be an absolute path",
+    );
+    let names = p.env.keys().chain(&p.env_pass);
+    c.require(
+        names.clone().all(|name| is_variable(name)),
+        &key("env"),
+        "holds something that is not the name of a variable",
+    );
+}
+
+/// Whether `text` can be the name of a variable and does not look like a key.
+fn is_variable(text: &str) -> bool {
+    let shape = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && text.bytes().next().is_some_and(|b| !b.is_ascii_digit());
+    let random = text.len() >= 20
+        && text.bytes().any(|b| b.is_ascii_digit())
+        && text.bytes().any(|b| b.is_ascii_lowercase());
+    shape && !random && redact(text) == text
+}
+
+fn command(c: &mut Checker<'_>, name: &str, kind: ProviderKind, command: Option<&Command>) {
+    let path = ["providers", name, "command"];
+    match (kind, command) {
+        (ProviderKind::Command, None) => c.add(
+            &path,
+            "is needed for kind `command`",
+            Some("write command = [\"program\", \"argument\"]".to_owned()),
+        ),
+        (ProviderKind::Claude | ProviderKind::Codex, Some(Command::Argv(_))) => c.add(
+            &path,
+            "must be one program; only kind `command` takes a list",
+            Some("put further arguments into `args`".to_owned()),
+        ),
+        (_, Some(Command::Argv(argv))) if argv.is_empty() => {
+            c.add(&path, "must name a program", None);
+        }
+        (_, Some(Command::Program(program))) => program_name(c, &path, program),
+        (_, Some(Command::Argv(argv))) => program_name(c, &path, &argv[0]),
+        (_, None) => {}
+    }
+}
+
+fn program_name(c: &mut Checker<'_>, path: &[&str], program: &str) {
+    // A relative path would mean another program in each folder, even one from a repository.
+    let fine = !program.is_empty() && (!program.contains('/') || Path::new(program).is_absolute());
+    c.require(
+        fine,
+        path,
+        "must be the name of a program in PATH or an absolute path",
+    );
+}
+
+pub(super) fn base_url(c: &mut Checker<'_>, path: &[&str], text: &str) {
+    match reqwest::Url::parse(text) {
+        Ok(url) if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() => c.add(
+            path,
+            "must begin with http:// or https:// and name a host",
+            None,
+        ),
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => c.add(
+            path,
+            "must not hold a user or a password",
+            Some("use `api_key_env`".to_owned()),
+        ),
+        Ok(_) => {}
+        Err(_) => c.add(path, "is not a URL such as http://127.0.0.1:8080/v1", None),
+    }
+}
+
+fn window(c: &mut Checker<'_>, path: &[&str], limit: &WindowLimit) {
+    let (kind, unit) = (limit.kind, limit.unit);
+    let percent = (kind == LimitKind::Percent, unit == LimitUnit::Percent);
+    if percent.0 != percent.1 {
+        c.add(
+            path,
+            "kind `percent` and unit `percent` belong together",
+            None,
+        );
+        return;
+    }
+    let has_window = limit.window.is_some_and(|w| !w.0.is_zero());
+    c.require(
+        has_window || kind == LimitKind::Concurrency,
+        path,
+        "needs a `window`, its length",
+    );
+    c.require(
+        kind == LimitKind::Percent || limit.amount.is_some_and(|n| n > 0),
+        path,
+        "needs an `amount` above 0",
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_variables_are_told_from_keys() {
+        for name in [
+            "OPENAI_API_KEY",
+            "key",
+            "_X1",
+            "MY_VERY_LONG_VARIABLE_NAME_2",
+        ] {
+            assert!(is_variable(name), "{name}");
+        }
+        for key in [
+            "",
+            "1X",
+            "sk-ant-REDACTED",
+            "gsk_abcdefghijklmnopqrst",
+            "abcdef0123456789abcdef0123456789",
+            "two words",
+        ] {
+            assert!(!is_variable(key), "{key}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Where everything of one home directory lives.
+
+use std::path::{Path, PathBuf};
+
+/// The layout below `$RIGS_HOME` (default `~/.rigs`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Paths {
+    home: PathBuf,
+    worktrees: PathBuf,
+}
+
+impl Paths {
+    pub(crate) fn new(home: PathBuf, worktree_dir: Option<PathBuf>) -> Self {
+        let worktrees = worktree_dir.unwrap_or_else(|| home.join("worktrees"));
+        Self { home, worktrees }
+    }
+
+    pub(crate) fn home(&self) -> &Path {
+        &self.home
+    }
+
+    pub(crate) fn config(&self) -> PathBuf {
+        self.home.join("config.toml")
+    }
+
+    pub(crate) fn store(&self) -> PathBuf {
+        self.home.join("rigs.db")
+    }
+
+    /// Held by the running foreman.
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.home.join("foreman.lock")
+    }
+
+    pub(crate) fn models(&self) -> PathBuf {
+        self.home.join("models")
+    }
+
+    /// The worktree of one bead.
+    pub(crate) fn worktree(&self, bead: &crate::core::BeadId) -> PathBuf {
+        self.worktrees.join(bead.as_str())
+    }
+
+    pub(crate) fn worktrees(&self) -> &Path {
+        &self.worktrees
+    }
+
+    /// The text result of one bead.
+    pub(crate) fn outputs(&self, bead: &crate::core::BeadId) -> PathBuf {
+        self.home.join("outputs").join(bead.as_str())
+    }
+
+    /// The log of one attempt: everything its program printed.
+    pub(crate) fn attempt_log(&self, bead: &crate::core::BeadId, attempt: i64) -> PathBuf {
+        self.home
+            .join("logs")
+            .join(bead.as_str())
+            .join(format!("{attempt}.log"))
+    }
+
+    /// A private folder for one provider's temporary files.
+    pub(crate) fn scratch(&self) -> PathBuf {
+        self.home.join("tmp")
+    }
+}

