@@ -1,0 +1,13 @@
+//! The store: one SQLite file. A single writer connection (`BEGIN IMMEDIATE`), readers that
+//! cannot write, migrations, encodings and the event log. Its tables belong to other modules.
+
+mod encode;
+pub(crate) mod events;
+mod open;
+#[cfg(test)]
+mod schema_tests;
+
+pub(crate) use events::{Act, Event, EventType, NewEvent};
+pub(crate) use open::{Db, DbError, Mode, Tx};
+/// A connection, whether a transaction or a reader: what every store function takes.
+pub(crate) use sqlx::SqliteConnection as Conn;

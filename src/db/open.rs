@@ -1,0 +1,358 @@
+//! Opening the store: safely, once per process, and with an error that says what to do.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Connection, Sqlite, SqliteConnection, Transaction};
+
+/// A write transaction.
+pub(crate) type Tx = Transaction<'static, Sqlite>;
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// `rigs` in ASCII: marks the file as ours (`PRAGMA application_id`).
+const APPLICATION_ID: i64 = 0x7269_6773;
+
+/// How the process uses the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// One command: one connection for everything, made when first needed.
+    OneShot,
+    /// A foreman: one writer beside readers that cannot write.
+    Foreman,
+}
+
+/// The store. Clones share its connections.
+#[derive(Debug, Clone)]
+pub(crate) struct Db {
+    writer: SqlitePool,
+    /// Without readers of its own, reads take the writer's connection.
+    readers: Option<SqlitePool>,
+    path: PathBuf,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DbError {
+    #[error(
+        "the store {path} was written by a newer rigs (schema {found}, this one knows {known})"
+    )]
+    Newer {
+        path: String,
+        found: i64,
+        known: i64,
+    },
+    #[error("{path} is not a rigs store")]
+    Foreign { path: String },
+    #[error("the store {path} is damaged")]
+    Corrupt {
+        path: String,
+        #[source]
+        source: sqlx::Error,
+    },
+    #[error("the store {path} cannot be written")]
+    ReadOnly {
+        path: String,
+        #[source]
+        source: sqlx::Error,
+    },
+    #[error("the disk is full")]
+    Full(#[source] sqlx::Error),
+    #[error("the store is locked by another process")]
+    Busy(#[source] sqlx::Error),
+    #[error("cannot open the store {path}")]
+    Open {
+        path: String,
+        #[source]
+        source: sqlx::Error,
+    },
+    #[error("the store cannot be brought to the newest schema")]
+    Migrate(#[source] MigrateError),
+    #[error("the store failed")]
+    Sqlx(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for DbError {
+    fn from(error: sqlx::Error) -> Self {
+        match primary_code(&error) {
+            Some(SQLITE_FULL) => Self::Full(error),
+            Some(SQLITE_BUSY | SQLITE_LOCKED) => Self::Busy(error),
+            Some(SQLITE_READONLY) => Self::ReadOnly {
+                path: String::new(),
+                source: error,
+            },
+            Some(SQLITE_CORRUPT | SQLITE_NOTADB) => Self::Corrupt {
+                path: String::new(),
+                source: error,
+            },
+            _ => Self::Sqlx(error),
+        }
+    }
+}
+
+// Primary result codes, https://www.sqlite.org/rescode.html
+const SQLITE_BUSY: i32 = 5;
+const SQLITE_LOCKED: i32 = 6;
+const SQLITE_READONLY: i32 = 8;
+const SQLITE_CORRUPT: i32 = 11;
+const SQLITE_FULL: i32 = 13;
+const SQLITE_NOTADB: i32 = 26;
+
+fn primary_code(error: &sqlx::Error) -> Option<i32> {
+    let extended: i32 = error.as_database_error()?.code()?.parse().ok()?;
+    Some(extended & 0xff)
+}
+
+impl DbError {
+    /// The same error, naming the file where it did not yet.
+    fn at(self, at: &Path) -> Self {
+        let at = at.display().to_string();
+        match self {
+            Self::Corrupt { source, .. } => Self::Corrupt { path: at, source },
+            Self::ReadOnly { source, .. } => Self::ReadOnly { path: at, source },
+            Self::Sqlx(source) => Self::Open { path: at, source },
+            other => other,
+        }
+    }
+}
+
+impl Db {
+    /// Opens the store at `path`, creating it and its directory's contents when missing, and
+    /// brings it to the newest schema. The directory must exist.
+    pub(crate) async fn open(path: &Path, mode: Mode) -> Result<Self, DbError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .busy_timeout(Duration::from_secs(5))
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true);
+        prepare(path, &options).await.map_err(|e| e.at(path))?;
+        let pool = |most: u32| {
+            SqlitePoolOptions::new()
+                .max_connections(most)
+                .acquire_timeout(Duration::from_secs(30))
+                .idle_timeout(None)
+                .max_lifetime(None)
+                .test_before_acquire(false)
+        };
+        let writer = pool(1).connect_lazy_with(options.clone());
+        let readers =
+            (mode == Mode::Foreman).then(|| pool(4).connect_lazy_with(options.read_only(true)));
+        Ok(Self {
+            writer,
+            readers,
+            path: path.to_owned(),
+        })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Begins a write transaction; takes SQLite's write lock at once. Do not ask for a reader
+    /// while holding it: in [`Mode::OneShot`] there is one connection.
+    pub(crate) async fn write(&self) -> Result<Tx, DbError> {
+        self.writer
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .map_err(|e| DbError::from(e).at(&self.path))
+    }
+
+    /// A connection for reading.
+    pub(crate) async fn read(&self) -> Result<PoolConnection<Sqlite>, DbError> {
+        let pool = self.readers.as_ref().unwrap_or(&self.writer);
+        pool.acquire()
+            .await
+            .map_err(|e| DbError::from(e).at(&self.path))
+    }
+
+    /// A number that changes when another connection has changed the store. Only values from
+    /// one and the same connection can be compared, so the caller keeps it.
+    pub(crate) async fn data_version(conn: &mut SqliteConnection) -> Result<i64, DbError> {
+        Ok(sqlx::query_scalar("PRAGMA data_version")
+            .fetch_one(conn)
+            .await?)
+    }
+
+    pub(crate) async fn close(self) {
+        if let Some(readers) = self.readers {
+            readers.close().await;
+        }
+        self.writer.close().await;
+    }
+}
+
+/// Creates, checks and migrates the file, on a connection of its own that is closed again.
+async fn prepare(path: &Path, options: &SqliteConnectOptions) -> Result<(), DbError> {
+    let known = i64::try_from(MIGRATIONS.iter().count()).unwrap_or(i64::MAX);
+    let fresh = !path.exists();
+    if fresh {
+        create_private(path).map_err(|e| DbError::Open {
+            path: path.display().to_string(),
+            source: sqlx::Error::Io(e),
+        })?;
+    }
+    let mut conn = SqliteConnection::connect_with(options).await?;
+    let found: i64 = sqlx::query_scalar("PRAGMA user_version")
+        .fetch_one(&mut conn)
+        .await?;
+    let owner: i64 = sqlx::query_scalar("PRAGMA application_id")
+        .fetch_one(&mut conn)
+        .await?;
+    if found == known && owner == APPLICATION_ID {
+        return Ok(conn.close().await?);
+    }
+    let text = path.display().to_string();
+    if found > known && owner == APPLICATION_ID {
+        return Err(DbError::Newer {
+            path: text,
+            found,
+            known,
+        });
+    }
+    let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema")
+        .fetch_one(&mut conn)
+        .await?;
+    if owner != APPLICATION_ID && tables > 0 {
+        // A first migration that was interrupted leaves only sqlx's own table.
+        let ours: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'",
+        )
+        .fetch_one(&mut conn)
+        .await?;
+        if ours == 0 {
+            return Err(DbError::Foreign { path: text });
+        }
+    }
+    conn.close().await?;
+    migrate(options, known).await
+}
+
+/// Runs what is missing. Several processes may come here at once: each migration is its own
+/// transaction, and the one that finds the work done goes on.
+async fn migrate(options: &SqliteConnectOptions, known: i64) -> Result<(), DbError> {
+    let options = options.clone().journal_mode(SqliteJournalMode::Wal);
+    let mut conn = SqliteConnection::connect_with(&options).await?;
+    let mut tries = 0;
+    loop {
+        match MIGRATIONS.run_direct(None, &mut conn, false).await {
+            Ok(()) => break,
+            // Lost a race for the same step against another process.
+            Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)) if tries < 20 => {
+                tries += 1;
+            }
+            Err(error) => return Err(DbError::Migrate(error)),
+        }
+    }
+    let stamp = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {known}");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(stamp))
+        .execute(&mut conn)
+        .await?;
+    Ok(conn.close().await?)
+}
+
+/// The store is for its owner's eyes: mode 0600 from the first byte.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    match std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+    {
+        Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => Err(e),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TestDb;
+
+    #[tokio::test]
+    async fn a_fresh_store_is_private_and_migrated_once() {
+        use std::os::unix::fs::PermissionsExt;
+        let t = TestDb::new().await;
+        let mode = std::fs::metadata(t.db.path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let again = Db::open(t.db.path(), Mode::Foreman).await.unwrap();
+        let mut conn = again.read().await.unwrap();
+        let journal: String = sqlx::query_scalar("PRAGMA journal_mode")
+            .fetch_one(&mut *conn)
+            .await
+            .unwrap();
+        assert_eq!(journal, "wal");
+    }
+
+    #[tokio::test]
+    async fn a_store_from_a_newer_rigs_is_refused_untouched() {
+        let t = TestDb::new().await;
+        let mut tx = t.db.write().await.unwrap();
+        sqlx::query("PRAGMA user_version = 999")
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        let error = Db::open(t.db.path(), Mode::OneShot).await.unwrap_err();
+        assert!(
+            matches!(error, DbError::Newer { found: 999, .. }),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn files_that_are_no_store_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let garbage = dir.path().join("garbage.db");
+        std::fs::write(
+            &garbage,
+            "this is not a database, not at all, not even a bit of one",
+        )
+        .unwrap();
+        let error = Db::open(&garbage, Mode::OneShot).await.unwrap_err();
+        assert!(matches!(error, DbError::Corrupt { .. }), "{error:?}");
+
+        let foreign = dir.path().join("foreign.db");
+        let options = SqliteConnectOptions::new()
+            .filename(&foreign)
+            .create_if_missing(true);
+        let mut conn = SqliteConnection::connect_with(&options).await.unwrap();
+        sqlx::query("CREATE TABLE other (x)")
+            .execute(&mut conn)
+            .await
+            .unwrap();
+        conn.close().await.unwrap();
+        let error = Db::open(&foreign, Mode::OneShot).await.unwrap_err();
+        assert!(matches!(error, DbError::Foreign { .. }), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn many_processes_may_create_the_store_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("rigs.db");
+        let mut openers = tokio::task::JoinSet::new();
+        for _ in 0..16 {
+            let path = path.clone();
+            openers.spawn(async move { Db::open(&path, Mode::OneShot).await.map(|_| ()) });
+        }
+        for opened in openers.join_all().await {
+            opened.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn readers_of_a_foreman_cannot_write() {
+        let t = TestDb::new().await;
+        let mut conn = t.db.read().await.unwrap();
+        let error = sqlx::query("DELETE FROM circuits")
+            .execute(&mut *conn)
+            .await
+            .unwrap_err();
+        assert!(matches!(DbError::from(error), DbError::ReadOnly { .. }));
+    }
+}
