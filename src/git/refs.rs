@@ -1,0 +1,149 @@
+//! Commits, branches and refs.
+
+use std::path::PathBuf;
+
+use super::{GitError, Repo, names, one_line_end};
+use crate::core::text;
+
+impl Repo {
+    /// The full id of the commit that `rev` names, if there is one.
+    pub(crate) async fn resolve(&self, rev: &str) -> Result<Option<String>, GitError> {
+        let place = self.checkout();
+        super::worktree::commit_at(&self.git, &place, rev).await
+    }
+
+    /// Makes a branch at `commit`. Fine when it is there already; `Moved` when it is elsewhere.
+    pub(crate) async fn create_branch(&self, branch: &str, commit: &str) -> Result<(), GitError> {
+        let name = format!("refs/heads/{}", names::branch(branch)?);
+        self.update_ref(&name, commit, None).await
+    }
+
+    /// Moves the ref `name` (a full one, `refs/...`) to the commit `new`, if it is still at
+    /// `old`; with no `old`, if there is no such ref yet. Fine when it is at `new` already.
+    pub(crate) async fn update_ref(
+        &self,
+        name: &str,
+        new: &str,
+        old: Option<&str>,
+    ) -> Result<(), GitError> {
+        let (name, new) = (names::full_ref(name)?, names::commit(new)?);
+        let nothing = "0".repeat(new.len());
+        let old = match old {
+            Some(old) => names::commit(old)?,
+            None => &nothing,
+        };
+        let place = self.checkout();
+        let args = ["update-ref", "--no-deref", name, new, old];
+        let mut done = self.call(&place, &args).run().await?;
+        if !done.exit.success() && self.remove_stale_lock(name)? {
+            done = self.call(&place, &args).run().await?;
+        }
+        if done.exit.success() {
+            return Ok(());
+        }
+        match self.resolve(name).await? {
+            Some(at) if at == new => Ok(()),
+            Some(at) if at == old => Err(done.failed()),
+            None if old == nothing => Err(done.failed()),
+            at => Err(GitError::Moved {
+                name: name.to_owned(),
+                at,
+            }),
+        }
+    }
+
+    /// A git that was killed leaves the lock of a ref behind, for ever. Of our own refs, which
+    /// are locked for milliseconds, an old lock is removed. True when one was.
+    fn remove_stale_lock(&self, name: &str) -> Result<bool, GitError> {
+        const OLD: std::time::Duration = std::time::Duration::from_secs(10);
+        if !name.starts_with("refs/heads/rigs/") && !name.starts_with("refs/rigs/") {
+            return Ok(false);
+        }
+        let lock = self.common.join(format!("{name}.lock"));
+        super::admin::remove_older(&lock, OLD)
+    }
+
+    /// Deletes a branch whose commits something else keeps (another branch, an attempt, a
+    /// rescue); fine when there is none. Not while it is checked out.
+    pub(crate) async fn delete_branch(&self, branch: &str) -> Result<(), GitError> {
+        let name = format!("refs/heads/{}", names::branch(branch)?);
+        let Some(tip) = self.resolve(&name).await? else {
+            return Ok(());
+        };
+        if let Some(path) = self.checked_out_at(branch).await? {
+            return Err(GitError::CheckedOut {
+                branch: branch.to_owned(),
+                path,
+            });
+        }
+        if !self.is_kept(&tip, Some(&name)).await? {
+            return Err(GitError::NotMerged {
+                branch: branch.to_owned(),
+            });
+        }
+        let place = self.checkout();
+        let args = ["update-ref", "--no-deref", "-d", &name, &tip];
+        self.call(&place, &args).text().await?;
+        Ok(())
+    }
+
+    /// Some ref other than `except` leads to `commit`.
+    pub(super) async fn is_kept(
+        &self,
+        commit: &str,
+        except: Option<&str>,
+    ) -> Result<bool, GitError> {
+        let contains = format!("--contains={}", names::commit(commit)?);
+        let args = [
+            "for-each-ref",
+            &contains,
+            "--count=2",
+            "--format=%(refname)",
+        ];
+        let place = self.checkout();
+        let found = self.call(&place, &args).text().await?;
+        Ok(found.lines().any(|name| Some(name) != except))
+    }
+
+    /// The folder in which a branch is checked out, whether or not that folder is still there.
+    pub(super) async fn checked_out_at(&self, branch: &str) -> Result<Option<PathBuf>, GitError> {
+        let name = format!("refs/heads/{}", names::branch(branch)?);
+        let place = self.checkout();
+        let args = ["for-each-ref", "--format=%(worktreepath)", &name];
+        let path = one_line_end(&self.call(&place, &args).text().await?);
+        Ok((!path.is_empty()).then(|| path.into()))
+    }
+
+    /// Commit `a` is `b` or one of its ancestors.
+    pub(crate) async fn is_ancestor(&self, a: &str, b: &str) -> Result<bool, GitError> {
+        let (a, b) = (names::revision(a)?, names::revision(b)?);
+        let place = self.checkout();
+        let args = ["merge-base", "--is-ancestor", a, b];
+        let done = self.call(&place, &args).run().await?;
+        match done.exit.code() {
+            0 => Ok(true),
+            1 => Ok(false),
+            _ => Err(done.failed()),
+        }
+    }
+
+    /// Subjects of the commits that `to` has and `from` has not, newest first, safe to show.
+    #[cfg_attr(not(test), expect(dead_code, reason = "`rigs convoy diff` shows them"))]
+    pub(crate) async fn log_subjects(&self, from: &str, to: &str) -> Result<Vec<String>, GitError> {
+        let range = format!("{}..{}", names::revision(from)?, names::revision(to)?);
+        let place = self.checkout();
+        let args = [
+            "log",
+            "-z",
+            "--no-show-signature",
+            "--format=%s",
+            &range,
+            "--",
+        ];
+        let log = self.call(&place, &args).text().await?;
+        let subjects = log.split('\0').filter(|subject| !subject.is_empty());
+        Ok(subjects
+            .map(|subject| text::one_line(subject, 200))
+            .collect())
+    }
+}
