@@ -1,0 +1,257 @@
+//! May this run start now, and if not, when? All windows of the tank must have room, all
+//! circuits on the way must let it through.
+
+use super::circuit::State;
+use super::frame::Amounts;
+use super::quota::fallen_by;
+use super::stored::scope_text;
+use super::tank::Tank;
+use super::window::Window;
+use crate::config::{LimitKind, LimitUnit};
+use crate::core::words::word_enum;
+use crate::core::{MicroUsd, Timestamp};
+use crate::provider::Scope;
+
+/// What a run is expected to use: the p80 of its estimate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ask {
+    pub(crate) tokens: u64,
+    pub(crate) requests: u64,
+    pub(crate) cost: MicroUsd,
+    /// Windows and circuits of this model count too.
+    pub(crate) model: Option<String>,
+}
+
+impl Ask {
+    fn amounts(&self) -> Amounts {
+        Amounts {
+            tokens: self.tokens,
+            requests: self.requests,
+            cost_micro_usd: self.cost.0.max(0).unsigned_abs(),
+            runs: 1,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Admit {
+    Yes,
+    No(Refusal),
+}
+
+/// Why a run may not start now.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Refusal {
+    pub(crate) why: Why,
+    /// The window that binds: the one that frees last.
+    pub(crate) window: Option<String>,
+    /// When it will fit at the latest, as far as is known. `None`: when another run here ends,
+    /// or, for [`Why::Disabled`] and [`Why::TooLarge`], when a person acts.
+    pub(crate) until: Option<Timestamp>,
+    /// For a person.
+    pub(crate) reason: String,
+}
+
+word_enum! {
+    /// What refuses.
+    pub(crate) enum Why as "refusal" {
+        /// Used up, or too little left.
+        Full = "full",
+        /// The provider refused; its reset has not come.
+        Closed = "closed",
+        /// Too little is known to let two run at once.
+        OneAtATime = "one_at_a_time",
+        /// As many run as may.
+        Slots = "slots",
+        /// Errors in a row; a pause.
+        Paused = "paused",
+        /// A person must act.
+        Disabled = "disabled",
+        /// Larger than a limit that is never overdrawn.
+        TooLarge = "too_large",
+    }
+}
+
+/// Every window must have room for `ask`; the share of `tank.reserve` is the person's.
+pub(crate) fn admit(tank: &Tank, ask: &Ask, now: Timestamp) -> Admit {
+    let model = ask.model.as_deref();
+    let amounts = ask.amounts();
+    let by_circuit = tank
+        .circuits
+        .iter()
+        .filter_map(|(scope, circuit)| paused(tank, scope, &circuit.state, model, now));
+    let by_window = tank
+        .windows
+        .iter()
+        .filter(|w| w.covers(model))
+        .filter_map(|w| refused(w, amounts.of(w.unit), tank.reserve));
+    match by_circuit.chain(by_window).max_by_key(weight) {
+        Some(refusal) => Admit::No(refusal),
+        None => Admit::Yes,
+    }
+}
+
+/// The order in which refusals bind: what needs a person, then the latest time, then the end
+/// of another run.
+fn weight(refusal: &Refusal) -> (u8, Option<Timestamp>) {
+    let rank = match refusal.why {
+        Why::Disabled => 2,
+        Why::TooLarge => 1,
+        Why::Full | Why::Closed | Why::OneAtATime | Why::Slots | Why::Paused => 0,
+    };
+    (rank, refusal.until)
+}
+
+fn paused(
+    tank: &Tank,
+    scope: &Scope,
+    state: &State,
+    model: Option<&str>,
+    now: Timestamp,
+) -> Option<Refusal> {
+    let refusal = |why, until, reason| Refusal {
+        why,
+        window: None,
+        until,
+        reason,
+    };
+    match state {
+        _ if !scope.covers(model) => None,
+        State::Disabled { class, reason, .. } => Some(refusal(
+            Why::Disabled,
+            None,
+            format!("{} is disabled ({class}): {reason}", tank.provider),
+        )),
+        State::Open { until, class } if *until > now => Some(refusal(
+            Why::Paused,
+            Some(*until),
+            format!("{} pauses after errors in a row ({class})", tank.provider),
+        )),
+        State::Open { .. } if tank.in_flight > 0 => Some(refusal(
+            Why::OneAtATime,
+            None,
+            format!("{} is being probed after errors", tank.provider),
+        )),
+        State::Closed | State::Open { .. } => None,
+    }
+}
+
+fn refused(w: &Window, amount: u64, reserve: f64) -> Option<Refusal> {
+    let no = |why, until, reason: &str| {
+        Some(Refusal {
+            why,
+            window: Some(w.name.clone()),
+            until,
+            reason: match &w.key.scope {
+                Scope::Account => format!("{} {}: {reason}", w.provider, w.name),
+                scope @ Scope::Model(_) => {
+                    format!("{} {} {}: {reason}", w.provider, w.name, scope_text(scope))
+                }
+            },
+        })
+    };
+    if w.kind == LimitKind::Concurrency {
+        return match w.limit {
+            Some(0) => no(Why::Disabled, None, "its configuration lets nothing run"),
+            Some(limit) if w.in_flight >= limit => no(
+                Why::Slots,
+                None,
+                &format!("{} of {limit} slots taken", w.in_flight),
+            ),
+            Some(_) | None => None,
+        };
+    }
+    if let Some(until) = w.closed_until {
+        return no(Why::Closed, Some(until), "closed by the provider");
+    }
+    if w.is_rejected {
+        return no(Why::Closed, w.blocks_until, "the provider refuses more");
+    }
+    let kept = reserve.clamp(0.0, 1.0);
+    let used_up = w
+        .share
+        .is_some_and(|share| share >= 1.0 - kept && share > 0.0);
+    // Where no end is known, one bead may find out: nothing else would ever tell.
+    let may_probe = |until: Option<Timestamp>| until.is_none() && w.in_flight == 0;
+    if used_up && w.limit.is_none() && !may_probe(w.blocks_until) {
+        return no(Why::Full, w.blocks_until, "used up");
+    }
+    if w.is_cautious && w.in_flight > 0 {
+        return no(
+            Why::OneAtATime,
+            None,
+            "one bead at a time until more is known",
+        );
+    }
+    let (Some(limit), Some(used)) = (w.limit, w.used) else {
+        return None;
+    };
+    let usable = limit - (limit as f64 * kept).ceil().min(limit as f64) as u64;
+    let taken = used.saturating_add(w.reserved);
+    if taken.saturating_add(amount) <= usable {
+        return None;
+    }
+    if amount > usable {
+        // Nothing is deferred for ever: too large for any window, it runs alone in a fresh one
+        // and its debt is carried there. Money is never overdrawn.
+        if usable == 0 || w.unit == LimitUnit::MicroUsd {
+            let reason = format!("{amount} {} asked, {usable} is all there can be", w.unit);
+            return no(Why::TooLarge, None, &reason);
+        }
+        let until = fits_at(w, taken);
+        return match (is_fresh(w), w.in_flight) {
+            (true, 0) => None,
+            (true, _) => no(
+                Why::OneAtATime,
+                None,
+                "larger than the window: it must run alone",
+            ),
+            (false, _) if may_probe(until) => None,
+            (false, _) => no(
+                Why::Full,
+                until,
+                "larger than the window: it waits for a fresh one",
+            ),
+        };
+    }
+    let until = fits_at(w, taken.saturating_add(amount) - usable);
+    if may_probe(until) {
+        return None;
+    }
+    no(
+        Why::Full,
+        until,
+        &format!(
+            "{amount} {} asked, {} left",
+            unit_word(w.unit),
+            usable.saturating_sub(taken)
+        ),
+    )
+}
+
+/// Untouched; a share that a provider reports is seldom quite zero, because a person uses the
+/// account as well.
+fn is_fresh(w: &Window) -> bool {
+    const NEARLY: f64 = 0.05;
+    w.used == Some(0) || (w.kind == LimitKind::Percent && w.share.is_some_and(|s| s <= NEARLY))
+}
+
+fn unit_word(unit: LimitUnit) -> &'static str {
+    match unit {
+        LimitUnit::Percent => "tokens",
+        LimitUnit::Tokens | LimitUnit::Requests | LimitUnit::MicroUsd | LimitUnit::Runs => {
+            unit.as_str()
+        }
+    }
+}
+
+/// When `excess` will be gone from the window, if nothing else happens.
+fn fits_at(w: &Window, excess: u64) -> Option<Timestamp> {
+    if w.kind == LimitKind::Rolling && !w.falls.is_empty() {
+        return fallen_by(&w.falls, excess);
+    }
+    w.blocks_until
+}
+
+#[cfg(test)]
+mod tests;

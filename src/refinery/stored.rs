@@ -1,0 +1,394 @@
+//! What is remembered about a window beside the ledger: the last word of its provider, walls
+//! that were hit, what a person set. One pure fold, [`apply`], makes it from the evidence; the
+//! store keeps both, and a rebuild from the evidence gives the same.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::learn::Learned;
+use crate::config::{LimitKind, LimitUnit};
+use crate::core::{ProviderName, Timestamp};
+use crate::provider::{Observation, Scope, WindowStatus};
+
+/// The id under which a wall stands whose window nobody named.
+pub(crate) const WALL: &str = "wall";
+
+/// How long a level blocks at most when nobody said when it ends; then one bead may probe.
+pub(crate) const UNTIL_PROBE: Duration = Duration::from_mins(30);
+
+/// One row of `windows`.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Stored {
+    pub(crate) provider: ProviderName,
+    pub(crate) key: Key,
+    pub(crate) kind: LimitKind,
+    pub(crate) unit: LimitUnit,
+    pub(crate) limit: Option<u64>,
+    pub(crate) level: Option<Level>,
+    pub(crate) status: Option<WindowStatus>,
+    pub(crate) resets_at: Option<Timestamp>,
+    pub(crate) closed: Option<Closed>,
+    pub(crate) learned: Option<Learned>,
+    pub(crate) source: String,
+    pub(crate) observed_at: Timestamp,
+}
+
+impl Stored {
+    fn unheard(provider: &ProviderName, key: &Key, at: Timestamp) -> Self {
+        Self {
+            provider: provider.clone(),
+            key: key.clone(),
+            kind: LimitKind::Percent,
+            unit: LimitUnit::Percent,
+            limit: None,
+            level: None,
+            status: None,
+            resets_at: None,
+            closed: None,
+            learned: None,
+            source: "manual".into(),
+            observed_at: at,
+        }
+    }
+
+    /// The provider itself has spoken of it.
+    pub(crate) fn is_the_providers(&self) -> bool {
+        self.source != "wall" && self.source != "manual"
+    }
+
+    /// Whether it tells of a stretch that is over.
+    pub(crate) fn is_stale(&self, now: Timestamp) -> bool {
+        self.ends_at().unwrap_or(self.observed_at + UNTIL_PROBE) <= now
+    }
+
+    /// When the stretch that it tells of is over, as far as that is known.
+    pub(crate) fn ends_at(&self) -> Option<Timestamp> {
+        self.resets_at
+            .or(self.key.duration.map(|d| self.observed_at + d))
+    }
+}
+
+/// How far a window was used, as last said.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Level {
+    /// Share used, 0 to 1 and above.
+    pub(crate) share: Option<f64>,
+    pub(crate) remaining: Option<u64>,
+    pub(crate) at: Timestamp,
+    /// When the request that told it began: only what began later comes on top.
+    pub(crate) began_at: Timestamp,
+}
+
+impl Level {
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.remaining == Some(0) || self.share.is_some_and(|s| s >= 1.0)
+    }
+}
+
+/// A wall that was hit. It outlives `until` as a warning: until something proves the window
+/// open, one bead at a time goes there.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Closed {
+    pub(crate) at: Timestamp,
+    pub(crate) until: Timestamp,
+}
+
+/// One thing that was said about a window.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub(crate) enum Evidence {
+    Observed {
+        observation: Observation,
+        began_at: Timestamp,
+        taken_at: Timestamp,
+    },
+    /// A wall: no jitter in `resets_at`, jitter in `until`.
+    Closed {
+        window: Key,
+        at: Timestamp,
+        until: Timestamp,
+        resets_at: Option<Timestamp>,
+        rule: String,
+    },
+    /// By a person.
+    Set {
+        window: Target,
+        limit: Option<u64>,
+        share: Option<f64>,
+        resets_at: Option<Timestamp>,
+        at: Timestamp,
+    },
+    /// A run went well after the wall, or a person said to forget it.
+    Opened {
+        window: Key,
+        at: Timestamp,
+        /// Also forget the level that blocks.
+        forget: bool,
+    },
+}
+
+/// What makes a window this one among those of its provider. One limit may have several
+/// lengths, and windows appear and vanish: its place in a list never tells.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Key {
+    pub(crate) scope: Scope,
+    pub(crate) limit_id: String,
+    pub(crate) duration: Option<Duration>,
+}
+
+impl Key {
+    /// How well what is said of `said` fits the window that is `self`: smaller is better. A
+    /// length that one of them leaves open fits any.
+    #[cfg(test)]
+    pub(crate) fn matches(&self, said: &Self) -> Option<(bool, Option<Duration>)> {
+        let fits = self.scope == said.scope
+            && self.limit_id == said.limit_id
+            && (self.duration == said.duration
+                || self.duration.is_none()
+                || said.duration.is_none());
+        fits.then_some((self.duration != said.duration, self.duration))
+    }
+}
+
+/// Which window a person means, found or made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Target {
+    pub(crate) key: Key,
+    pub(crate) kind: LimitKind,
+    pub(crate) unit: LimitUnit,
+}
+
+impl Evidence {
+    /// The window it is about.
+    pub(crate) fn key(&self) -> Key {
+        match self {
+            Self::Observed { observation: o, .. } => Key {
+                scope: o.scope.clone(),
+                limit_id: o.limit_id.clone(),
+                duration: o.duration,
+            },
+            Self::Closed { window, .. } | Self::Opened { window, .. } => window.clone(),
+            Self::Set { window, .. } => window.key.clone(),
+        }
+    }
+
+    pub(crate) fn at(&self) -> Timestamp {
+        match self {
+            Self::Observed { observation, .. } => observation.observed_at,
+            Self::Closed { at, .. } | Self::Set { at, .. } | Self::Opened { at, .. } => *at,
+        }
+    }
+}
+
+/// The account, or `model:<name>`.
+pub(crate) fn scope_text(scope: &Scope) -> String {
+    match scope {
+        Scope::Account => "account".into(),
+        Scope::Model(model) => format!("model:{model}"),
+    }
+}
+
+pub(crate) fn scope_from(text: &str) -> Scope {
+    match text.strip_prefix("model:") {
+        Some(model) => Scope::Model(model.to_owned()),
+        None => Scope::Account,
+    }
+}
+
+/// The row after one more piece of evidence. `tokens` are those of the ledger since the base of
+/// what was learned (0 where there is none); they matter to percent windows only.
+pub(crate) fn apply(
+    row: Option<Stored>,
+    provider: &ProviderName,
+    evidence: &Evidence,
+    tokens: u64,
+) -> Option<Stored> {
+    match evidence {
+        Evidence::Observed {
+            observation,
+            began_at,
+            taken_at,
+        } => {
+            // A word from the future is one of a clock that was wrong.
+            let is_old = |row: &Stored| {
+                observation.observed_at < row.observed_at && row.observed_at <= *taken_at
+            };
+            match row {
+                Some(row) if is_old(&row) => Some(row),
+                row => Some(observed(row, provider, observation, *began_at, tokens)),
+            }
+        }
+        Evidence::Closed {
+            window,
+            at,
+            until,
+            resets_at,
+            ..
+        } => {
+            let unheard = || Stored {
+                source: "wall".into(),
+                ..Stored::unheard(provider, window, *at)
+            };
+            let mut row = row.unwrap_or_else(unheard);
+            row.closed = Some(Closed {
+                at: *at,
+                until: *until,
+            });
+            row.resets_at = resets_at.or(row.resets_at.filter(|r| r > at));
+            Some(row)
+        }
+        Evidence::Set {
+            window,
+            limit,
+            share,
+            resets_at,
+            at,
+        } => {
+            let unheard = || Stored {
+                kind: window.kind,
+                unit: window.unit,
+                ..Stored::unheard(provider, &window.key, *at)
+            };
+            let mut row = row.unwrap_or_else(unheard);
+            row.limit = limit.or(row.limit);
+            row.resets_at = resets_at.or(row.resets_at.filter(|r| r > at));
+            if let Some(share) = share {
+                row.level = Some(Level {
+                    share: Some(*share),
+                    remaining: None,
+                    at: *at,
+                    began_at: *at,
+                });
+                row.status = None;
+                row.closed = None;
+            }
+            row.source = "manual".into();
+            row.observed_at = row.observed_at.max(*at);
+            Some(row)
+        }
+        Evidence::Opened { forget, .. } => row.map(|mut row| {
+            row.closed = None;
+            row.status = row.status.filter(|s| *s != WindowStatus::Rejected);
+            if *forget {
+                row.level = None;
+                row.resets_at = None;
+            }
+            row
+        }),
+    }
+}
+
+fn observed(
+    row: Option<Stored>,
+    provider: &ProviderName,
+    o: &Observation,
+    began_at: Timestamp,
+    tokens: u64,
+) -> Stored {
+    let said = o.used_fraction.is_some() || o.remaining_amount.is_some();
+    let level = said.then_some(Level {
+        share: o.used_fraction,
+        remaining: o.remaining_amount,
+        at: o.observed_at,
+        began_at,
+    });
+    let Some(row) = row else {
+        let (kind, unit) = kind_of(o);
+        let learned = o
+            .used_fraction
+            .filter(|_| kind == LimitKind::Percent)
+            .map(|share| Learned::starting(share, o.observed_at));
+        let key = Key {
+            scope: o.scope.clone(),
+            limit_id: o.limit_id.clone(),
+            duration: o.duration,
+        };
+        return Stored {
+            kind,
+            unit,
+            limit: o.limit_amount.filter(|_| unit != LimitUnit::Percent),
+            level,
+            status: o.status,
+            resets_at: o.resets_at,
+            learned,
+            source: o.source.clone(),
+            ..Stored::unheard(provider, &key, o.observed_at)
+        };
+    };
+    let fresh = is_fresh_stretch(&row, o);
+    let fell = match (
+        o.used_fraction,
+        row.level.filter(|_| !fresh).and_then(|l| l.share),
+    ) {
+        (Some(new), Some(old)) => new + 0.05 < old,
+        (Some(_) | None, _) => false,
+    };
+    let said_open = matches!(
+        o.status,
+        Some(WindowStatus::Allowed | WindowStatus::Warning)
+    );
+    let reopens = said_open || fell || fresh;
+    let learned = match (o.used_fraction, row.learned) {
+        (Some(share), Some(l)) => Some(l.observe(share, o.observed_at, tokens, fresh)),
+        (Some(share), None) if row.kind == LimitKind::Percent => {
+            Some(Learned::starting(share, o.observed_at))
+        }
+        (Some(_) | None, learned) => learned,
+    };
+    Stored {
+        key: Key {
+            duration: o.duration.or(row.key.duration),
+            ..row.key
+        },
+        limit: o
+            .limit_amount
+            .filter(|_| row.unit != LimitUnit::Percent)
+            .or(row.limit),
+        level: level.or(row.level.filter(|_| !fresh)),
+        status: o.status,
+        resets_at: o.resets_at.or(row.resets_at.filter(|_| !fresh)),
+        // A request from before the wall knows nothing about it.
+        closed: row.closed.filter(|c| !(reopens && began_at > c.at)),
+        learned,
+        source: o.source.clone(),
+        observed_at: o.observed_at,
+        ..row
+    }
+}
+
+/// Whether the window has begun anew since the row was written. A reset that moved by no more
+/// than half the window is the same stretch told less precisely.
+fn is_fresh_stretch(row: &Stored, o: &Observation) -> bool {
+    let Some(old) = row.resets_at else {
+        return row
+            .key
+            .duration
+            .is_some_and(|d| row.observed_at + d <= o.observed_at);
+    };
+    let slack = row
+        .key
+        .duration
+        .or(o.duration)
+        .map_or(Duration::from_mins(10), |d| d / 2);
+    match o.resets_at {
+        Some(new) => new > old + slack,
+        None => old <= o.observed_at,
+    }
+}
+
+/// What a window is of which only the provider has spoken.
+fn kind_of(o: &Observation) -> (LimitKind, LimitUnit) {
+    if o.limit_amount.is_none() && o.remaining_amount.is_none() {
+        return (LimitKind::Percent, LimitUnit::Percent);
+    }
+    let unit = if o.limit_id.to_ascii_lowercase().contains("request") {
+        LimitUnit::Requests
+    } else {
+        LimitUnit::Tokens
+    };
+    (LimitKind::Anchored, unit)
+}
+
+#[cfg(test)]
+mod tests;
