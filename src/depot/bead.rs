@@ -1,0 +1,173 @@
+//! A bead as it is stored, and as it is asked for.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::core::{
+    BeadId, BeadStatus, BlockCause, Complexity, ConvoyId, Criterion, Estimate, EstimateSource,
+    Permission, Priority, ProviderName, TaskType, Timestamp,
+};
+
+/// One unit of work, every column of it.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub(crate) struct Bead {
+    pub(crate) id: BeadId,
+    pub(crate) title: String,
+    pub(crate) description: String,
+    pub(crate) task_type: TaskType,
+    pub(crate) priority: Priority,
+    pub(crate) status: BeadStatus,
+    pub(crate) block_cause: Option<BlockCause>,
+    pub(crate) block_reason: Option<String>,
+    pub(crate) complexity: Complexity,
+    pub(crate) permission: Permission,
+    #[sqlx(json)]
+    pub(crate) acceptance_criteria: Vec<Criterion>,
+    #[sqlx(json)]
+    pub(crate) files: Vec<String>,
+    #[sqlx(json)]
+    pub(crate) labels: Vec<String>,
+    #[sqlx(json)]
+    pub(crate) metadata: Value,
+    pub(crate) estimated_tokens: i64,
+    pub(crate) estimate_p80: i64,
+    pub(crate) estimate_p95: i64,
+    pub(crate) estimate_source: EstimateSource,
+    pub(crate) actual_tokens: Option<i64>,
+    pub(crate) preferred_provider: Option<ProviderName>,
+    pub(crate) preferred_model: Option<String>,
+    pub(crate) assigned_provider: Option<ProviderName>,
+    pub(crate) convoy_id: Option<ConvoyId>,
+    pub(crate) open_deps: i64,
+    pub(crate) rank: i64,
+    pub(crate) attempt: i64,
+    pub(crate) failures: i64,
+    pub(crate) lease_owner: Option<String>,
+    pub(crate) lease_expires_at: Option<Timestamp>,
+    pub(crate) not_before: Option<Timestamp>,
+    pub(crate) deadline: Option<Timestamp>,
+    pub(crate) deferred_until: Option<Timestamp>,
+    #[sqlx(json(nullable))]
+    pub(crate) deferral: Option<Deferral>,
+    pub(crate) feedback: Option<String>,
+    pub(crate) optimized_prompt: Option<String>,
+    pub(crate) output: Option<String>,
+    pub(crate) error: Option<String>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) started_at: Option<Timestamp>,
+    pub(crate) completed_at: Option<Timestamp>,
+    pub(crate) updated_at: Timestamp,
+}
+
+impl Bead {
+    pub(crate) fn estimate(&self) -> Estimate {
+        let tokens = |n: i64| u64::try_from(n).unwrap_or(0);
+        Estimate {
+            p50: tokens(self.estimated_tokens),
+            p80: tokens(self.estimate_p80),
+            p95: tokens(self.estimate_p95),
+            source: self.estimate_source,
+        }
+    }
+}
+
+/// What a deferred bead waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub(crate) struct Deferral {
+    /// The provider whose window it waits for; `None` when it waits for its own `not_before`.
+    pub(crate) provider: Option<ProviderName>,
+    /// The binding window.
+    pub(crate) window: Option<String>,
+    pub(crate) reason: String,
+}
+
+/// A bead about to be created.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct NewBead {
+    pub(crate) title: String,
+    pub(crate) description: String,
+    pub(crate) task_type: TaskType,
+    pub(crate) priority: Priority,
+    pub(crate) complexity: Complexity,
+    pub(crate) permission: Permission,
+    pub(crate) acceptance_criteria: Vec<Criterion>,
+    pub(crate) files: Vec<String>,
+    pub(crate) labels: Vec<String>,
+    pub(crate) metadata: Value,
+    /// Given by a person; `None` leaves it to the estimator.
+    pub(crate) estimate: Option<Estimate>,
+    pub(crate) preferred_provider: Option<ProviderName>,
+    pub(crate) preferred_model: Option<String>,
+    pub(crate) convoy_id: Option<ConvoyId>,
+    pub(crate) depends_on: Vec<BeadId>,
+    pub(crate) not_before: Option<Timestamp>,
+    pub(crate) deadline: Option<Timestamp>,
+}
+
+impl NewBead {
+    /// A bead with nothing but a description; its title is the description's first line.
+    pub(crate) fn new(description: &str, task_type: TaskType) -> Self {
+        let first = description
+            .lines()
+            .find(|l| !l.trim().is_empty())
+            .unwrap_or("");
+        Self {
+            title: crate::core::text::one_line(first, 80),
+            description: description.to_owned(),
+            task_type,
+            priority: Priority::Normal,
+            complexity: Complexity::Medium,
+            permission: if task_type.changes_files() {
+                Permission::Edit
+            } else {
+                Permission::Read
+            },
+            acceptance_criteria: Vec::new(),
+            files: Vec::new(),
+            labels: Vec::new(),
+            metadata: Value::Object(serde_json::Map::new()),
+            estimate: None,
+            preferred_provider: None,
+            preferred_model: None,
+            convoy_id: None,
+            depends_on: Vec::new(),
+            not_before: None,
+            deadline: None,
+        }
+    }
+}
+
+/// Which beads are wanted; empty means all.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct BeadFilter {
+    pub(crate) statuses: Vec<BeadStatus>,
+    pub(crate) convoy: Option<ConvoyId>,
+    pub(crate) task_type: Option<TaskType>,
+    pub(crate) provider: Option<ProviderName>,
+    /// Only those that could be claimed now, in the order of claiming.
+    pub(crate) ready: bool,
+    pub(crate) limit: i64,
+}
+
+/// What the dispatcher needs to know of a bead that could be claimed.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub(crate) struct Ready {
+    pub(crate) id: BeadId,
+    pub(crate) title: String,
+    pub(crate) task_type: TaskType,
+    pub(crate) priority: Priority,
+    pub(crate) permission: Permission,
+    pub(crate) estimate_p80: i64,
+    pub(crate) preferred_provider: Option<ProviderName>,
+    pub(crate) preferred_model: Option<String>,
+    pub(crate) assigned_provider: Option<ProviderName>,
+    pub(crate) attempt: i64,
+    pub(crate) convoy_id: Option<ConvoyId>,
+    /// Whether the convoy works on a repository.
+    pub(crate) has_repo: bool,
+    pub(crate) convoy_provider: Option<ProviderName>,
+    pub(crate) strategy: Option<crate::config::Strategy>,
+    pub(crate) convoy_max_parallel: Option<i64>,
+    pub(crate) budget_tokens: Option<i64>,
+    pub(crate) budget_micro_usd: Option<i64>,
+}

@@ -1,0 +1,77 @@
+//! The depot's SQL. Every function takes a connection: a transaction of the caller for changes.
+
+mod attempts;
+mod beads;
+mod claim;
+mod convoys;
+mod find;
+mod steps;
+mod stops;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use attempts::{
+    PastRow, attempts_of, complete_record, end_attempt, last_attempt, past_runs, running_attempts,
+    session_started, started_run,
+};
+#[cfg(test)]
+pub(crate) use beads::add_dependency;
+pub(crate) use beads::{dependencies_of, get, insert, list, status_counts};
+pub(crate) use claim::{
+    Claim, adopt, claim, leased, let_go, next_due, pending, ready, renew_leases,
+};
+pub(crate) use convoys::{
+    add_bead, beads_of, cancel_convoy, convoy, insert_convoy, landed, list_convoys, pause,
+    progress, refresh, resume, serve, served, set_budget,
+};
+pub(crate) use find::{Found, find_bead, find_convoy};
+pub(crate) use steps::{
+    accept, assay, charge, complete, conflicts, count_failure, defer, finish, met_conflict,
+    promote_due, queue, release, revise, start,
+};
+pub(crate) use stops::{block, cancel, fail, retry};
+
+use crate::core::{BeadId, BeadStatus, ConvoyId, IllegalTransition};
+use crate::db::DbError;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DepotError {
+    #[error("no bead {0}")]
+    NoBead(BeadId),
+    #[error("no convoy {0}")]
+    NoConvoy(ConvoyId),
+    #[error("{bead}: {source}")]
+    Illegal {
+        bead: BeadId,
+        source: IllegalTransition,
+    },
+    /// Somebody else moved the bead first.
+    #[error("{bead} is {now} by now, not {expected}")]
+    LostRace {
+        bead: BeadId,
+        expected: BeadStatus,
+        now: BeadStatus,
+    },
+    /// A completion with an old fence.
+    #[error("{bead}: attempt {attempt} no longer holds the lease")]
+    Fenced { bead: BeadId, attempt: i64 },
+    #[error("that would make a cycle: {}", path.iter().map(BeadId::as_str).collect::<Vec<_>>().join(" -> "))]
+    Cycle { path: Vec<BeadId> },
+    #[error("the convoy {convoy} is {status}")]
+    ConvoyOver {
+        convoy: ConvoyId,
+        status: crate::core::ConvoyStatus,
+    },
+    #[error("{bead} belongs to {convoy} already")]
+    InConvoy { bead: BeadId, convoy: ConvoyId },
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl From<sqlx::Error> for DepotError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Db(error.into())
+    }
+}
+
+type Result<T> = std::result::Result<T, DepotError>;

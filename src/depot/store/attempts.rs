@@ -1,0 +1,183 @@
+//! Attempts and completions.
+
+use serde_json::json;
+
+use super::Result;
+use crate::core::{AttemptId, BeadId, Complexity, ProviderName, TaskType, Timestamp};
+use crate::db::{Conn, EventType, NewEvent, events};
+use crate::depot::{Act, Attempt, AttemptEnd, Completion, Verdict};
+
+pub(crate) async fn last_attempt(conn: &mut Conn, bead: &BeadId) -> Result<Option<Attempt>> {
+    Ok(
+        sqlx::query_as("SELECT * FROM attempts WHERE bead_id = ?1 ORDER BY number DESC LIMIT 1")
+            .bind(bead)
+            .fetch_optional(conn)
+            .await?,
+    )
+}
+
+/// All attempts at a bead, in order.
+pub(crate) async fn attempts_of(conn: &mut Conn, bead: &BeadId) -> Result<Vec<Attempt>> {
+    Ok(
+        sqlx::query_as("SELECT * FROM attempts WHERE bead_id = ?1 ORDER BY number")
+            .bind(bead)
+            .fetch_all(conn)
+            .await?,
+    )
+}
+
+/// Attempts that nobody has closed.
+pub(crate) async fn running_attempts(conn: &mut Conn) -> Result<Vec<Attempt>> {
+    Ok(
+        sqlx::query_as("SELECT * FROM attempts WHERE status = 'running' ORDER BY started_at, id")
+            .fetch_all(conn)
+            .await?,
+    )
+}
+
+/// Records where the attempt works and as which process group.
+pub(crate) async fn started_run(
+    conn: &mut Conn,
+    attempt: AttemptId,
+    worktree: Option<&str>,
+    base_commit: Option<&str>,
+    process: Option<(i32, u64)>,
+) -> Result<()> {
+    sqlx::query(
+        "UPDATE attempts SET worktree = coalesce(?2, worktree), base_commit = coalesce(?3, base_commit),
+            pgid = coalesce(?4, pgid), process_started = coalesce(?5, process_started) WHERE id = ?1",
+    )
+    .bind(attempt)
+    .bind(worktree)
+    .bind(base_commit)
+    .bind(process.map(|(pgid, _)| i64::from(pgid)))
+    .bind(process.map(|(_, started)| started as i64))
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Records the provider's session as soon as it is known, so that a crash can resume it.
+pub(crate) async fn session_started(
+    conn: &mut Conn,
+    attempt: AttemptId,
+    session: &str,
+    model: Option<&str>,
+) -> Result<()> {
+    sqlx::query("UPDATE attempts SET session_id = ?2, model = coalesce(?3, model) WHERE id = ?1")
+        .bind(attempt)
+        .bind(session)
+        .bind(model)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Closes an attempt, once; a second end of the same attempt changes nothing and returns false.
+pub(crate) async fn end_attempt(
+    conn: &mut Conn,
+    act: Act<'_>,
+    attempt: &Attempt,
+    end: &AttemptEnd,
+) -> Result<bool> {
+    let ended = sqlx::query(
+        "UPDATE attempts SET status = ?2, rule = ?3, message = ?4, session_id = coalesce(?5, session_id),
+            model = coalesce(?6, model), commit_id = coalesce(?7, commit_id), exit_code = ?8, finished_at = ?9
+         WHERE id = ?1 AND status = 'running'",
+    )
+    .bind(attempt.id)
+    .bind(&end.status)
+    .bind(&end.rule)
+    .bind(&end.message)
+    .bind(&end.session_id)
+    .bind(&end.model)
+    .bind(&end.commit_id)
+    .bind(end.exit_code)
+    .bind(act.now)
+    .execute(&mut *conn)
+    .await?
+    .rows_affected();
+    if ended == 0 {
+        return Ok(false);
+    }
+    let event = NewEvent::new(EventType::AttemptEnded, act.who)
+        .bead(&attempt.bead_id)
+        .provider(Some(&attempt.provider))
+        .attempt(Some(attempt.id))
+        .payload(json!({
+            "attempt": attempt.number,
+            "class": end.status,
+            "rule": end.rule,
+            "message": end.message,
+            "exit_code": end.exit_code,
+            "commit": end.commit_id,
+            "session": end.session_id,
+        }));
+    events::append(conn, act.ids, act.now, event).await?;
+    Ok(true)
+}
+
+/// Stores a completion and adds its tokens to the bead.
+pub(crate) async fn complete_record(
+    conn: &mut Conn,
+    act: Act<'_>,
+    done: &Completion,
+) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO completions (id, bead_id, attempt_id, provider, model, task_type, complexity, estimated_tokens,
+            actual_tokens, duration_ms, success, verdict, quality_score, original_prompt, optimized_prompt,
+            error_message, completed_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+    )
+    .bind(act.ids.event())
+    .bind(&done.bead)
+    .bind(done.attempt)
+    .bind(&done.provider)
+    .bind(&done.model)
+    .bind(done.task_type)
+    .bind(done.complexity)
+    .bind(done.estimated_tokens)
+    .bind(done.actual_tokens)
+    .bind(done.duration_ms)
+    .bind(done.verdict == Verdict::Accepted)
+    .bind(done.verdict.as_str())
+    .bind(done.quality_score)
+    .bind(&done.original_prompt)
+    .bind(&done.optimized_prompt)
+    .bind(&done.error_message)
+    .bind(act.now)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A past run, for the estimator.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub(crate) struct PastRow {
+    pub(crate) provider: ProviderName,
+    pub(crate) model: Option<String>,
+    pub(crate) task_type: TaskType,
+    pub(crate) complexity: Complexity,
+    pub(crate) actual_tokens: i64,
+    /// It worked on a repository.
+    pub(crate) agent: bool,
+    pub(crate) completed_at: Timestamp,
+}
+
+/// The newest successful runs of a kind of task.
+pub(crate) async fn past_runs(
+    conn: &mut Conn,
+    task_type: TaskType,
+    limit: i64,
+) -> Result<Vec<PastRow>> {
+    Ok(sqlx::query_as(
+        "SELECT c.provider, c.model, c.task_type, c.complexity, c.actual_tokens, c.completed_at,
+            a.worktree IS NOT NULL AND a.base_commit IS NOT NULL AS agent
+         FROM completions c JOIN attempts a ON a.id = c.attempt_id
+         WHERE c.task_type = ?1 AND c.success = 1 ORDER BY c.completed_at DESC LIMIT ?2",
+    )
+    .bind(task_type)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}

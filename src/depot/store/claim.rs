@@ -1,0 +1,228 @@
+//! Claiming beads, keeping the claim, and what the loop asks each time around.
+
+use serde_json::{Value, json};
+
+use super::steps::step;
+use super::{DepotError, Result};
+use crate::core::{AttemptId, BeadEvent, BeadId, BeadStatus, ConvoyId, ProviderName, Timestamp};
+use crate::db::{Conn, EventType, NewEvent, events};
+use crate::depot::{Act, Attempt, Bead, Fence, Ready};
+
+/// Beads that could be claimed, best first (of equals the one made first), at most `limit`. `served` narrows it to the convoys
+/// that somebody waits for; `None` means the whole store.
+pub(crate) async fn ready(
+    conn: &mut Conn,
+    served: Option<&[ConvoyId]>,
+    limit: i64,
+) -> Result<Vec<Ready>> {
+    let served = served.map(|ids| sqlx::types::Json(ids.to_vec()));
+    Ok(sqlx::query_as(
+        "SELECT b.id, b.title, b.task_type, b.priority, b.permission, b.estimate_p80, b.preferred_provider,
+            b.preferred_model, b.assigned_provider, b.attempt, b.convoy_id, c.repo IS NOT NULL AS has_repo,
+            c.provider AS convoy_provider, c.strategy, c.max_parallel AS convoy_max_parallel,
+            c.budget_tokens, c.budget_micro_usd
+         FROM beads b LEFT JOIN convoys c ON c.id = b.convoy_id
+         WHERE b.status = 'queued' AND b.open_deps = 0
+           AND (c.id IS NULL OR c.status NOT IN ('paused', 'cancelled'))
+           AND (?1 IS NULL OR b.convoy_id IN (SELECT value FROM json_each(?1)))
+         ORDER BY b.rank DESC, b.created_at, b.rowid LIMIT ?2",
+    )
+    .bind(served)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Beads to assay, oldest first.
+pub(crate) async fn pending(
+    conn: &mut Conn,
+    served: Option<&[ConvoyId]>,
+    limit: i64,
+) -> Result<Vec<Bead>> {
+    let served = served.map(|ids| sqlx::types::Json(ids.to_vec()));
+    Ok(sqlx::query_as(
+        "SELECT b.* FROM beads b WHERE b.status = 'pending'
+           AND (?1 IS NULL OR b.convoy_id IN (SELECT value FROM json_each(?1)))
+         ORDER BY b.created_at, b.rowid LIMIT ?2",
+    )
+    .bind(served)
+    .bind(limit)
+    .fetch_all(conn)
+    .await?)
+}
+
+/// When the next deferred bead is due, of one convoy or of the whole store.
+pub(crate) async fn next_due(
+    conn: &mut Conn,
+    convoy: Option<&ConvoyId>,
+) -> Result<Option<Timestamp>> {
+    Ok(sqlx::query_scalar(
+        "SELECT min(deferred_until) FROM beads
+         WHERE status = 'deferred' AND (?1 IS NULL OR convoy_id = ?1)",
+    )
+    .bind(convoy)
+    .fetch_one(conn)
+    .await?)
+}
+
+/// A claim about to be made.
+#[derive(Debug, Clone)]
+pub(crate) struct Claim<'a> {
+    pub(crate) bead: &'a BeadId,
+    /// The attempt that the decision was made on; somebody else's claim changes it.
+    pub(crate) after_attempt: i64,
+    pub(crate) provider: &'a ProviderName,
+    pub(crate) model: Option<&'a str>,
+    pub(crate) owner: &'a str,
+    pub(crate) lease_until: Timestamp,
+    /// The session to go on with.
+    pub(crate) resumes: Option<&'a str>,
+    /// Goes into the environment of everything the attempt starts.
+    pub(crate) marker: &'a str,
+    pub(crate) log_path: &'a str,
+    /// The decision with its reasons, for `rigs why`.
+    pub(crate) decision: Value,
+}
+
+/// `queued` to `assigned`: a new attempt with its lease. The caller reserves capacity in the same
+/// transaction.
+pub(crate) async fn claim(conn: &mut Conn, act: Act<'_>, claim: Claim<'_>) -> Result<AttemptId> {
+    let number = claim.after_attempt + 1;
+    let claimed = sqlx::query(
+        "UPDATE beads SET attempt = ?3, assigned_provider = ?4, lease_owner = ?5, lease_expires_at = ?6
+         WHERE id = ?1 AND attempt = ?2 AND status = 'queued' AND open_deps = 0",
+    )
+    .bind(claim.bead)
+    .bind(claim.after_attempt)
+    .bind(number)
+    .bind(claim.provider)
+    .bind(claim.owner)
+    .bind(claim.lease_until)
+    .execute(&mut *conn)
+    .await?
+    .rows_affected();
+    if claimed == 0 {
+        let now = super::beads::status_of(conn, claim.bead).await?;
+        return Err(DepotError::LostRace {
+            bead: claim.bead.clone(),
+            expected: BeadStatus::Queued,
+            now,
+        });
+    }
+    let payload = json!({ "attempt": number, "model": claim.model, "decision": claim.decision });
+    step(
+        conn,
+        act,
+        claim.bead,
+        BeadStatus::Queued,
+        BeadEvent::Claim,
+        None,
+        payload,
+    )
+    .await?;
+    let id = act.ids.attempt();
+    sqlx::query(
+        "INSERT INTO attempts (id, bead_id, number, provider, model, owner, resumes, marker, log_path, started_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    )
+    .bind(id)
+    .bind(claim.bead)
+    .bind(number)
+    .bind(claim.provider)
+    .bind(claim.model)
+    .bind(claim.owner)
+    .bind(claim.resumes)
+    .bind(claim.marker)
+    .bind(claim.log_path)
+    .bind(act.now)
+    .execute(&mut *conn)
+    .await?;
+    let convoy: Option<ConvoyId> = sqlx::query_scalar("SELECT convoy_id FROM beads WHERE id = ?1")
+        .bind(claim.bead)
+        .fetch_one(&mut *conn)
+        .await?;
+    if let Some(convoy) = convoy {
+        super::convoys::started(conn, act, &convoy).await?;
+    }
+    Ok(id)
+}
+
+/// The heartbeat: everything this owner holds stays held until `until`.
+pub(crate) async fn renew_leases(conn: &mut Conn, owner: &str, until: Timestamp) -> Result<u64> {
+    Ok(
+        sqlx::query("UPDATE beads SET lease_expires_at = ?2 WHERE lease_owner = ?1")
+            .bind(owner)
+            .bind(until)
+            .execute(conn)
+            .await?
+            .rows_affected(),
+    )
+}
+
+/// Everything under a lease, with its owner, and what a foreman that was stopped let go of in a
+/// state that needs one.
+pub(crate) async fn leased(conn: &mut Conn) -> Result<Vec<Bead>> {
+    Ok(sqlx::query_as(
+        "SELECT * FROM beads WHERE lease_owner IS NOT NULL
+         UNION ALL
+         SELECT * FROM beads WHERE status IN ('reviewing', 'merging') AND lease_owner IS NULL
+         ORDER BY id",
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Gives up the lease of a bead whose work is done and committed; it stays where it is, for the
+/// next foreman to take up. False when it was not ours any more.
+pub(crate) async fn let_go(conn: &mut Conn, id: &BeadId, fence: &Fence) -> Result<bool> {
+    let gone = sqlx::query(
+        "UPDATE beads SET lease_owner = NULL, lease_expires_at = NULL
+         WHERE id = ?1 AND attempt = ?2 AND lease_owner = ?3 AND status IN ('reviewing', 'merging')",
+    )
+    .bind(id)
+    .bind(fence.attempt)
+    .bind(&fence.owner)
+    .execute(conn)
+    .await?
+    .rows_affected();
+    Ok(gone == 1)
+}
+
+/// Takes over a bead in `reviewing` or `merging` from an owner that is gone: its work is done
+/// and committed, only the rest is to do. The state stays, the lease changes hands.
+pub(crate) async fn adopt(
+    conn: &mut Conn,
+    act: Act<'_>,
+    bead: &Bead,
+    owner: &str,
+    until: Timestamp,
+) -> Result<Attempt> {
+    let adopted = sqlx::query(
+        "UPDATE beads SET lease_owner = ?3, lease_expires_at = ?4, updated_at = ?5
+         WHERE id = ?1 AND lease_owner IS ?2 AND status IN ('reviewing', 'merging')",
+    )
+    .bind(&bead.id)
+    .bind(&bead.lease_owner)
+    .bind(owner)
+    .bind(until)
+    .bind(act.now)
+    .execute(&mut *conn)
+    .await?
+    .rows_affected();
+    if adopted == 0 {
+        let now = super::beads::status_of(conn, &bead.id).await?;
+        return Err(DepotError::LostRace {
+            bead: bead.id.clone(),
+            expected: bead.status,
+            now,
+        });
+    }
+    let event = NewEvent::new(EventType::BeadAdopted, act.who)
+        .bead(&bead.id)
+        .convoy(bead.convoy_id.as_ref())
+        .payload(json!({ "state": bead.status, "attempt": bead.attempt }));
+    events::append(&mut *conn, act.ids, act.now, event).await?;
+    super::last_attempt(conn, &bead.id)
+        .await?
+        .ok_or_else(|| DepotError::NoBead(bead.id.clone()))
+}
