@@ -1,0 +1,8 @@
+//! Which provider takes a bead, and why. Deciding is pure: a bead and its candidates in, one
+//! decision with every candidate's factors out; the foreman carries it out and stores the
+//! reasons, which is what `rigs why` prints.
+
+pub(crate) mod affinity;
+mod decide;
+
+pub(crate) use decide::{Candidate, Decision, Room, decide};

@@ -1,0 +1,364 @@
+//! One bead, its candidates, one decision.
+
+use serde::Serialize;
+
+use crate::config::Strategy;
+use crate::core::{ProviderName, Timestamp};
+
+/// Whether a provider can take the bead now.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub(crate) enum Room {
+    /// In every window.
+    Yes,
+    /// Its slots are taken; room comes when a run ends, nobody knows when.
+    Busy { reason: String },
+    /// A window is closed or too full until then.
+    Closed {
+        window: String,
+        until: Timestamp,
+        reason: String,
+    },
+    /// Larger than the window will ever be.
+    TooLarge { window: String },
+    /// Never, as things are: disabled, not capable, not permitted.
+    Never { reason: String },
+}
+
+/// A provider that is considered for a bead.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Candidate {
+    pub(crate) provider: ProviderName,
+    pub(crate) model: Option<String>,
+    pub(crate) room: Room,
+    /// 0 to 1, see [`super::affinity`].
+    pub(crate) affinity: f64,
+    /// Place in `routing.fallback_order`, which decides among equals.
+    pub(crate) place: usize,
+    /// Smallest ratio left over all windows, 0 to 1; `None` when unknown.
+    pub(crate) ratio: Option<f64>,
+    /// The tank is below its red threshold.
+    pub(crate) red: bool,
+    /// The tank is above its yellow threshold, or unknown.
+    pub(crate) green: bool,
+    /// When its tank is fuller again, if a window has a reset.
+    pub(crate) next_reset: Option<Timestamp>,
+    /// It has the unfinished session and worktree of this bead.
+    pub(crate) has_session: bool,
+    /// The person named it for this bead or convoy.
+    pub(crate) preferred: bool,
+}
+
+/// A candidate with its factors and what became of it, as it is stored and shown.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Considered {
+    pub(crate) provider: ProviderName,
+    pub(crate) score: f64,
+    pub(crate) affinity: f64,
+    pub(crate) capacity: f64,
+    pub(crate) session: f64,
+    pub(crate) preferred: bool,
+    pub(crate) room: Room,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Decision {
+    Run {
+        provider: ProviderName,
+        model: Option<String>,
+    },
+    /// Nobody has room; `until` is when the first of them has.
+    Defer {
+        provider: ProviderName,
+        window: String,
+        until: Timestamp,
+        reason: String,
+    },
+    /// Somebody is busy and will have room when a run ends.
+    Wait { reason: String },
+    /// It fits into no window of any provider that could do it.
+    TooLarge { reason: String },
+    /// No provider can take it, now or later, as things are configured.
+    Impossible { reason: String },
+}
+
+/// A tank that nobody knows counts as half full: it is tried, but after a full one.
+const UNKNOWN_CAPACITY: f64 = 0.5;
+/// Going on with a session saves reading everything again.
+const SESSION_FACTOR: f64 = 1.5;
+
+/// Decides, and says how each candidate did, best first.
+pub(crate) fn decide(candidates: &[Candidate], strategy: Strategy) -> (Decision, Vec<Considered>) {
+    let mut ranked: Vec<(&Candidate, Considered)> =
+        candidates.iter().map(|c| (c, consider(c))).collect();
+    ranked.sort_by(|(a, x), (b, y)| {
+        b.preferred
+            .cmp(&a.preferred)
+            .then(y.score.total_cmp(&x.score))
+            .then(a.place.cmp(&b.place))
+            .then(a.provider.cmp(&b.provider))
+    });
+    let order: Vec<&Candidate> = ranked.iter().map(|(c, _)| *c).collect();
+    let decision = choose(&order, strategy);
+    (
+        decision,
+        ranked
+            .into_iter()
+            .map(|(_, considered)| considered)
+            .collect(),
+    )
+}
+
+fn consider(c: &Candidate) -> Considered {
+    let capacity = c.ratio.unwrap_or(UNKNOWN_CAPACITY).clamp(0.0, 1.0);
+    let session = if c.has_session { SESSION_FACTOR } else { 1.0 };
+    // A nearly empty tank still counts a little, so that affinity can tell two of them apart.
+    let score = c.affinity * capacity.max(0.05) * session;
+    Considered {
+        provider: c.provider.clone(),
+        score,
+        affinity: c.affinity,
+        capacity,
+        session,
+        preferred: c.preferred,
+        room: c.room.clone(),
+    }
+}
+
+/// `order` is best first.
+fn choose(order: &[&Candidate], strategy: Strategy) -> Decision {
+    let run = |c: &Candidate| Decision::Run {
+        provider: c.provider.clone(),
+        model: c.model.clone(),
+    };
+    let has_room = |c: &&&Candidate| c.room == Room::Yes;
+    if let Some(c) = order.iter().find(|c| c.preferred && c.room == Room::Yes) {
+        return run(c);
+    }
+    // Its session is there and only its slot is taken: worth the wait for a run to end.
+    if let Some(c) = order.iter().find(|c| c.has_session)
+        && let Room::Busy { reason } = &c.room
+    {
+        return Decision::Wait {
+            reason: reason.clone(),
+        };
+    }
+    let willing: Vec<&&Candidate> = match strategy {
+        Strategy::Aggressive => order.iter().filter(has_room).collect(),
+        Strategy::Balanced => order.iter().filter(has_room).filter(|c| !c.red).collect(),
+        Strategy::Conservative => {
+            let possible =
+                |c: &&&Candidate| !matches!(c.room, Room::Never { .. } | Room::TooLarge { .. });
+            // Backwards, because of equals `max_by` takes the last.
+            let best = order
+                .iter()
+                .rev()
+                .filter(possible)
+                .max_by(|a, b| a.affinity.total_cmp(&b.affinity));
+            best.into_iter()
+                .filter(has_room)
+                .filter(|c| c.green)
+                .collect()
+        }
+    };
+    if let Some(c) = willing.first() {
+        return run(c);
+    }
+    if let Some(decision) = first_to_free(order) {
+        return decision;
+    }
+    // Low tanks without a known reset: waiting would be for nothing.
+    match order.iter().find(|c| c.room == Room::Yes) {
+        Some(c) => run(c),
+        None => hopeless(order),
+    }
+}
+
+/// Waits for whoever has room first: a busy one soon, a closed one at its reset, a low one at
+/// the reset that fills it.
+fn first_to_free(order: &[&Candidate]) -> Option<Decision> {
+    let busy = order.iter().find_map(|c| match &c.room {
+        Room::Busy { reason } => Some(Decision::Wait {
+            reason: format!("{}: {reason}", c.provider),
+        }),
+        Room::Yes | Room::Closed { .. } | Room::TooLarge { .. } | Room::Never { .. } => None,
+    });
+    let at_reset = order.iter().filter_map(|c| match &c.room {
+        Room::Closed {
+            window,
+            until,
+            reason,
+        } => Some((*until, *c, window.as_str(), reason.as_str())),
+        Room::Yes => c.next_reset.map(|until| (until, *c, "", "its tank is low")),
+        Room::Busy { .. } | Room::TooLarge { .. } | Room::Never { .. } => None,
+    });
+    busy.or_else(|| {
+        at_reset
+            .min_by_key(|(until, ..)| *until)
+            .map(|(until, c, window, reason)| Decision::Defer {
+                provider: c.provider.clone(),
+                window: window.to_owned(),
+                until,
+                reason: reason.to_owned(),
+            })
+    })
+}
+
+fn hopeless(order: &[&Candidate]) -> Decision {
+    let reasons = |wanted: fn(&Room) -> Option<String>| {
+        let all: Vec<String> = order
+            .iter()
+            .filter_map(|c| Some(format!("{}: {}", c.provider, wanted(&c.room)?)))
+            .collect();
+        all.join("; ")
+    };
+    let too_large = reasons(|room| match room {
+        Room::TooLarge { window } => Some(format!("larger than {window}")),
+        Room::Yes | Room::Busy { .. } | Room::Closed { .. } | Room::Never { .. } => None,
+    });
+    if !too_large.is_empty() {
+        return Decision::TooLarge { reason: too_large };
+    }
+    let never = reasons(|room| match room {
+        Room::Never { reason } => Some(reason.clone()),
+        Room::Yes | Room::Busy { .. } | Room::Closed { .. } | Room::TooLarge { .. } => None,
+    });
+    let reason = if never.is_empty() {
+        "no provider is configured".to_owned()
+    } else {
+        never
+    };
+    Decision::Impossible { reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidate(name: &str, affinity: f64, ratio: f64) -> Candidate {
+        Candidate {
+            provider: name.parse().unwrap(),
+            model: None,
+            room: Room::Yes,
+            affinity,
+            place: 0,
+            ratio: Some(ratio),
+            red: ratio < 0.2,
+            green: ratio >= 0.5,
+            next_reset: None,
+            has_session: false,
+            preferred: false,
+        }
+    }
+
+    fn closed(until: i64) -> Room {
+        Room::Closed {
+            window: "five_hour".into(),
+            until: Timestamp::from_secs(until),
+            reason: "full".into(),
+        }
+    }
+
+    fn chosen(candidates: &[Candidate], strategy: Strategy) -> String {
+        match decide(candidates, strategy).0 {
+            Decision::Run { provider, .. } => provider.to_string(),
+            Decision::Defer {
+                provider, until, ..
+            } => format!("{provider} at {}", until.millis() / 1000),
+            Decision::Wait { .. } => "wait".into(),
+            Decision::TooLarge { .. } => "too large".into(),
+            Decision::Impossible { reason } => reason,
+        }
+    }
+
+    #[test]
+    fn affinity_and_capacity_decide_together() {
+        let even = [candidate("claude", 1.0, 0.9), candidate("codex", 0.6, 0.9)];
+        assert_eq!(chosen(&even, Strategy::Balanced), "claude");
+        let uneven = [candidate("claude", 1.0, 0.3), candidate("codex", 0.6, 0.9)];
+        assert_eq!(chosen(&uneven, Strategy::Balanced), "codex");
+    }
+
+    #[test]
+    fn among_equals_the_order_of_the_settings_decides_then_the_name() {
+        let mut c = [candidate("a", 0.5, 0.9), candidate("b", 0.5, 0.9)];
+        for strategy in Strategy::ALL {
+            assert_eq!(chosen(&c, *strategy), "a");
+        }
+        c[0].place = 1;
+        for strategy in Strategy::ALL {
+            assert_eq!(chosen(&c, *strategy), "b");
+        }
+    }
+
+    #[test]
+    fn a_preferred_provider_wins_while_it_has_room() {
+        let mut c = [candidate("claude", 1.0, 0.9), candidate("codex", 0.1, 0.3)];
+        c[1].preferred = true;
+        assert_eq!(chosen(&c, Strategy::Balanced), "codex");
+        c[1].room = closed(100);
+        assert_eq!(chosen(&c, Strategy::Balanced), "claude");
+    }
+
+    #[test]
+    fn strategies_differ_in_what_they_wait_for() {
+        let mut red = candidate("claude", 1.0, 0.1);
+        red.next_reset = Some(Timestamp::from_secs(50));
+        let yellow = candidate("codex", 0.6, 0.3);
+        let both = [red.clone(), yellow];
+        assert_eq!(chosen(&both, Strategy::Balanced), "codex");
+        assert_eq!(chosen(&both, Strategy::Conservative), "claude at 50");
+        assert_eq!(chosen(&[red.clone()], Strategy::Balanced), "claude at 50");
+        assert_eq!(chosen(&[red.clone()], Strategy::Aggressive), "claude");
+        red.next_reset = None;
+        assert_eq!(chosen(&[red], Strategy::Balanced), "claude");
+    }
+
+    #[test]
+    fn without_room_the_first_to_free_is_waited_for() {
+        let mut c = [candidate("claude", 1.0, 0.0), candidate("codex", 0.6, 0.0)];
+        c[0].room = closed(500);
+        c[1].room = closed(300);
+        assert_eq!(chosen(&c, Strategy::Balanced), "codex at 300");
+        c[0].room = Room::Busy {
+            reason: "1 of 1 running".into(),
+        };
+        assert_eq!(chosen(&c, Strategy::Balanced), "wait");
+    }
+
+    #[test]
+    fn a_session_waits_for_its_provider_and_wins_over_a_little_affinity() {
+        let mut c = [candidate("claude", 1.0, 0.9), candidate("codex", 0.8, 0.9)];
+        c[1].has_session = true;
+        assert_eq!(chosen(&c, Strategy::Balanced), "codex");
+        c[1].room = Room::Busy {
+            reason: "busy".into(),
+        };
+        assert_eq!(chosen(&c, Strategy::Balanced), "wait");
+    }
+
+    #[test]
+    fn what_nobody_can_do_says_why() {
+        assert_eq!(chosen(&[], Strategy::Balanced), "no provider is configured");
+        let mut c = [candidate("ollama", 0.3, 1.0)];
+        c[0].room = Room::Never {
+            reason: "cannot edit files".into(),
+        };
+        assert_eq!(chosen(&c, Strategy::Balanced), "ollama: cannot edit files");
+        c[0].room = Room::TooLarge {
+            window: "5h".into(),
+        };
+        assert_eq!(chosen(&c, Strategy::Balanced), "too large");
+    }
+
+    #[test]
+    fn an_unknown_tank_is_tried_and_the_order_is_stable() {
+        let mut c = [candidate("b", 0.5, 1.0), candidate("a", 0.5, 1.0)];
+        assert_eq!(chosen(&c, Strategy::Balanced), "a");
+        c[1].ratio = None;
+        assert_eq!(chosen(&c, Strategy::Balanced), "b");
+        let (_, considered) = decide(&c, Strategy::Balanced);
+        let scores: Vec<f64> = considered.iter().map(|c| c.score).collect();
+        assert_eq!(scores, [0.5, 0.25]);
+    }
+}
