@@ -1,0 +1,205 @@
+//! What the loop and its stages are given: everything they touch of the outside.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::config::settings::Command;
+use crate::config::{Env, Paths, ProviderSettings, Settings};
+use crate::core::{Clock, Ids, ProviderKind, ProviderName};
+use crate::db::{Db, DbError};
+use crate::depot::{Act, DepotError};
+use crate::git::Git;
+use crate::refinery::TankSettings;
+
+/// Shared by the loop and its stages. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) db: Db,
+    pub(crate) clock: Clock,
+    pub(crate) ids: Ids,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) paths: Arc<Paths>,
+    pub(crate) env: Arc<Env>,
+    pub(crate) git: Arc<Git>,
+    pub(crate) providers: Arc<BTreeMap<ProviderName, Provider>>,
+    /// What the configuration says about each provider's tank.
+    pub(crate) tanks: Arc<Vec<TankSettings>>,
+    pub(crate) models: Arc<super::models::Models>,
+}
+
+/// A provider as it was found when the loop started.
+#[derive(Debug, Clone)]
+pub(crate) struct Provider {
+    pub(crate) kind: ProviderKind,
+    pub(crate) entry: ProviderSettings,
+    /// The program, pinned to an absolute path; `None` for kinds without one.
+    pub(crate) program: Option<PathBuf>,
+    /// Why it cannot be used, where that is known already.
+    pub(crate) unusable: Option<String>,
+}
+
+impl Context {
+    pub(crate) fn new(
+        db: Db,
+        clock: Clock,
+        ids: Ids,
+        settings: Settings,
+        paths: Paths,
+        env: Env,
+    ) -> Self {
+        let git = env
+            .find_program("git")
+            .unwrap_or_else(|| PathBuf::from("/usr/bin/git"));
+        Self {
+            git: Arc::new(Git::new(git, env.child(), clock.clone())),
+            providers: Arc::new(pin_providers(&settings, &env)),
+            tanks: Arc::new(crate::refinery::configured::tanks(&settings)),
+            models: Arc::new(super::models::Models::default()),
+            db,
+            clock,
+            ids,
+            settings: Arc::new(settings),
+            paths: Arc::new(paths),
+            env: Arc::new(env),
+        }
+    }
+
+    /// Asks the model servers of this machine whether they are there, all at once; one that is
+    /// not is left out.
+    pub(crate) async fn probe(&mut self) {
+        let ollama = self
+            .providers
+            .iter()
+            .filter(|(_, p)| p.kind == ProviderKind::Ollama && p.unusable.is_none());
+        let asked = ollama.map(async |(name, p)| {
+            let url = crate::llm::ollama::base_url(
+                p.entry.base_url.as_deref(),
+                self.env.get("OLLAMA_HOST"),
+            );
+            let answer = crate::llm::ollama::probe(&url, &self.clock).await;
+            (
+                name.clone(),
+                answer.err().map(|_| format!("no Ollama answers at {url}")),
+            )
+        });
+        let answers = futures_util::future::join_all(asked).await;
+        let providers = Arc::make_mut(&mut self.providers);
+        for (name, unusable) in answers {
+            if let Some(p) = providers.get_mut(&name) {
+                p.unusable = unusable;
+            }
+        }
+    }
+
+    /// Fewer (or more) polecats at once than the settings say.
+    pub(crate) fn limit_parallel(&mut self, n: u32) {
+        Arc::make_mut(&mut self.settings).general.max_parallel = n;
+    }
+
+    /// The foreman as the actor of a change made now.
+    pub(crate) fn act(&self) -> Act<'_> {
+        Act {
+            ids: &self.ids,
+            now: self.clock.now(),
+            who: "foreman",
+        }
+    }
+
+    pub(crate) fn provider(&self, name: &ProviderName) -> Result<&Provider, ForemanError> {
+        self.providers
+            .get(name)
+            .ok_or_else(|| ForemanError::NoProvider(name.clone()))
+    }
+
+    pub(crate) fn tank(&self, name: &ProviderName) -> Result<&TankSettings, ForemanError> {
+        let found = self.tanks.iter().find(|t| t.provider == *name);
+        found.ok_or_else(|| ForemanError::NoProvider(name.clone()))
+    }
+
+    pub(crate) fn crash_point(&self, name: &str) {
+        super::crash::point(&self.env, name);
+    }
+}
+
+/// Pins every enabled provider to a program, or says what is missing.
+pub(crate) fn pin_providers(settings: &Settings, env: &Env) -> BTreeMap<ProviderName, Provider> {
+    settings
+        .providers
+        .iter()
+        .filter(|(_, entry)| entry.enabled)
+        .filter_map(|(name, entry)| {
+            let kind = entry.kind?;
+            let (program, unusable) = match program_name(kind, entry) {
+                None => (None, None),
+                Some(wanted) => match env.find_program(&wanted) {
+                    Some(path) => (Some(path), None),
+                    None => (
+                        None,
+                        Some(format!(
+                            "the program `{wanted}` is not on the PATH or not executable"
+                        )),
+                    ),
+                },
+            };
+            Some((
+                name.clone(),
+                Provider {
+                    kind,
+                    entry: entry.clone(),
+                    program,
+                    unusable,
+                },
+            ))
+        })
+        .collect()
+}
+
+/// The program to look for; `None` for kinds that are asked over HTTP or inside this process.
+fn program_name(kind: ProviderKind, entry: &ProviderSettings) -> Option<String> {
+    let given = match &entry.command {
+        Some(Command::Program(program)) => Some(program.clone()),
+        Some(Command::Argv(argv)) => argv.first().cloned(),
+        None => None,
+    };
+    match kind {
+        ProviderKind::Claude | ProviderKind::Codex => {
+            given.or_else(|| crate::provider::default_program(kind).map(str::to_owned))
+        }
+        ProviderKind::Command => Some(given.unwrap_or_default()),
+        ProviderKind::Ollama | ProviderKind::Openai | ProviderKind::Embedded => None,
+    }
+}
+
+/// The loop cannot go on. What happens to a bead is never an error here.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ForemanError {
+    #[error(transparent)]
+    Db(#[from] DbError),
+    #[error(transparent)]
+    Depot(DepotError),
+    #[error("no provider {0}")]
+    NoProvider(ProviderName),
+    #[error("cannot use {path}")]
+    Io {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error(transparent)]
+    Git(#[from] crate::git::GitError),
+}
+
+impl From<DepotError> for ForemanError {
+    fn from(error: DepotError) -> Self {
+        match error {
+            DepotError::Db(error) => Self::Db(error),
+            other => Self::Depot(other),
+        }
+    }
+}
+
+impl From<sqlx::Error> for ForemanError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Db(error.into())
+    }
+}

@@ -1,0 +1,327 @@
+//! One pass of the loop: bring back what is due, assay what is new, give ready beads to
+//! providers, end what was cancelled.
+
+mod going_on;
+mod judge;
+
+use self::going_on::{Continuation, is_poisoned, session_usage};
+use self::judge::{Judged, ask, judge};
+pub(crate) use self::judge::{route, stuck};
+use super::ForemanError;
+use super::drive::{Active, Foreman};
+use super::orders::Scope;
+use super::stage::{Halt, Job, Resume};
+use crate::core::{BeadId, BeadStatus, BlockCause, ConvoyId, ProviderName};
+use crate::depot::store::{self as depot, Claim};
+use crate::depot::{Attempt, Deferral, DepotError, Fence, Ready};
+use crate::dispatch::Decision;
+use crate::refinery::Tank;
+use crate::refinery::store::{self as refinery, Claim as Reserve};
+
+/// Beads looked at per pass; the rest is looked at when these have moved.
+const READY: i64 = 1000;
+const PENDING: i64 = 100;
+const DUE: i64 = 1000;
+/// Never call a run a runaway below this, however small its estimate.
+const SMALLEST_ENVELOPE: u64 = 100_000;
+
+impl Foreman<'_> {
+    pub(super) async fn pass(&mut self) -> Result<(), ForemanError> {
+        self.halt_if_due();
+        self.end_cancelled().await?;
+        if !self.takes_new_work() {
+            return Ok(());
+        }
+        let mut tx = self.ctx.db.write().await?;
+        depot::promote_due(&mut tx, self.ctx.act(), DUE).await?;
+        tx.commit().await?;
+        let served = self.served().await?;
+        self.assay(served.as_deref()).await?;
+        self.dispatch(served.as_deref()).await
+    }
+
+    /// The convoys that a living process waits for; `None` when the whole store is in scope.
+    async fn served(&self) -> Result<Option<Vec<ConvoyId>>, ForemanError> {
+        if self.scope == Scope::All {
+            return Ok(None);
+        }
+        let mut conn = self.ctx.db.read().await?;
+        let all = depot::served(&mut conn).await?;
+        let lives = |who: &str| {
+            let owner: Result<crate::core::id::Owner, ()> = who.parse();
+            owner.is_ok_and(|o| crate::process::is_alive(o.pid, o.started))
+        };
+        Ok(Some(
+            all.into_iter()
+                .filter(|(_, who)| lives(who))
+                .map(|(id, _)| id)
+                .collect(),
+        ))
+    }
+
+    /// Ends the stages of beads whose lease is gone: cancelled, or taken by another foreman.
+    async fn end_cancelled(&mut self) -> Result<(), ForemanError> {
+        if self.active.is_empty() {
+            return Ok(());
+        }
+        let mut conn = self.ctx.db.read().await?;
+        for (id, active) in &self.active {
+            let held = depot::get(&mut conn, id).await?.is_some_and(|b| {
+                b.attempt == active.job.fence.attempt
+                    && b.lease_owner.as_deref() == Some(&self.owner)
+            });
+            if !held {
+                active
+                    .halt
+                    .send_if_modified(|h| h.replace(Halt::Cancel).is_none());
+                active.token.cancel();
+            }
+        }
+        Ok(())
+    }
+
+    async fn assay(&mut self, served: Option<&[ConvoyId]>) -> Result<(), ForemanError> {
+        let mut conn = self.ctx.db.read().await?;
+        let beads = depot::pending(&mut conn, served, PENDING).await?;
+        drop(conn);
+        for bead in beads {
+            let mut tx = self.ctx.db.write().await?;
+            let act = self.ctx.act();
+            match depot::assay(&mut tx, act, &bead.id, &self.owner, self.lease_until()).await {
+                Err(DepotError::LostRace { .. }) => continue,
+                other => other?,
+            }
+            let assayed = super::prompt::assay(&mut tx, act, &bead).await?;
+            depot::queue(
+                &mut tx,
+                act,
+                &bead.id,
+                assayed.estimate,
+                assayed.optimized.as_deref(),
+            )
+            .await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
+    async fn dispatch(&mut self, served: Option<&[ConvoyId]>) -> Result<(), ForemanError> {
+        self.held.clear();
+        let mut conn = self.ctx.db.read().await?;
+        let ready = depot::ready(&mut conn, served, READY).await?;
+        let mut tanks = refinery::load(&mut conn, &self.ctx.tanks, self.ctx.clock.now()).await?;
+        drop(conn);
+        for bead in ready {
+            if self.active.len() >= self.ctx.settings.general.max_parallel.max(1) as usize {
+                break;
+            }
+            // Its last attempt was taken away from it and is being ended: one at a time.
+            if self.active.contains_key(&bead.id) || self.convoy_is_full(&bead) {
+                continue;
+            }
+            if self.give_out(&bead, &tanks).await? {
+                let mut conn = self.ctx.db.read().await?;
+                tanks = refinery::load(&mut conn, &self.ctx.tanks, self.ctx.clock.now()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn convoy_is_full(&self, bead: &Ready) -> bool {
+        let Some(most) = bead.convoy_max_parallel else {
+            return false;
+        };
+        let running = self
+            .active
+            .values()
+            .filter(|a| a.job.bead.convoy_id == bead.convoy_id)
+            .count();
+        i64::try_from(running).unwrap_or(i64::MAX) >= most.max(1)
+    }
+
+    /// Decides about one bead and does it; whether capacity changed hands.
+    async fn give_out(&mut self, bead: &Ready, tanks: &[Tank]) -> Result<bool, ForemanError> {
+        let Judged {
+            decision,
+            reasons,
+            last,
+        } = judge(self.ctx, bead, tanks).await?;
+        match decision {
+            Decision::Run { provider, model } => {
+                self.claim(bead, &provider, model, last.as_ref(), reasons)
+                    .await
+            }
+            Decision::Defer {
+                provider,
+                window,
+                until,
+                reason,
+            } => {
+                let waits = Deferral {
+                    provider: Some(provider),
+                    window: Some(window),
+                    reason,
+                };
+                self.put_off(&bead.id, until, &waits).await?;
+                Ok(false)
+            }
+            Decision::Wait { .. } => Ok(false),
+            Decision::TooLarge { reason } => {
+                let mut tx = self.ctx.db.write().await?;
+                let (act, from) = (self.ctx.act(), BeadStatus::Queued);
+                depot::block(
+                    &mut tx,
+                    act,
+                    &bead.id,
+                    from,
+                    None,
+                    BlockCause::TooLarge,
+                    &reason,
+                )
+                .await?;
+                tx.commit().await?;
+                Ok(false)
+            }
+            Decision::Impossible { reason } => {
+                self.held.push((bead.id.clone(), reason));
+                Ok(false)
+            }
+        }
+    }
+
+    async fn put_off(
+        &self,
+        id: &BeadId,
+        until: crate::core::Timestamp,
+        waits: &Deferral,
+    ) -> Result<(), ForemanError> {
+        let mut tx = self.ctx.db.write().await?;
+        match depot::defer(
+            &mut tx,
+            self.ctx.act(),
+            id,
+            BeadStatus::Queued,
+            None,
+            until,
+            waits,
+        )
+        .await
+        {
+            Err(DepotError::LostRace { .. }) => Ok(()),
+            other => {
+                other?;
+                Ok(tx.commit().await?)
+            }
+        }
+    }
+
+    /// Claim, reservation and event in one transaction; then the run begins.
+    async fn claim(
+        &mut self,
+        bead: &Ready,
+        provider: &ProviderName,
+        model: Option<String>,
+        last: Option<&Attempt>,
+        decision: serde_json::Value,
+    ) -> Result<bool, ForemanError> {
+        let ctx = self.ctx;
+        let p = ctx.provider(provider)?;
+        let number = bead.attempt + 1;
+        // With the process in it: nobody else's run on this machine can bear the same mark.
+        let marker = format!("{}-{}", self.owner, ctx.ids.token());
+        let log = ctx.paths.attempt_log(&bead.id, number);
+        let mut goes_on = Continuation::of(p, provider, last);
+        let mut tx = ctx.db.write().await?;
+        if let Some(last) = last {
+            // Done again on top of what was merged meanwhile, else it would meet it again.
+            let conflict = depot::met_conflict(&mut tx, &bead.id, last.id).await?;
+            goes_on.keeps_worktree &= !conflict;
+        }
+        let session = match (&goes_on.session, last) {
+            (Some(id), Some(_)) if !is_poisoned(&mut tx, &bead.id, id).await? => Some(id.clone()),
+            _ => None,
+        };
+        let request = Claim {
+            bead: &bead.id,
+            after_attempt: bead.attempt,
+            provider,
+            model: model.as_deref(),
+            owner: &self.owner,
+            lease_until: self.lease_until(),
+            resumes: session.as_deref(),
+            marker: &marker,
+            log_path: &log.to_string_lossy(),
+            decision,
+        };
+        let attempt = match depot::claim(&mut tx, ctx.act(), request).await {
+            Err(DepotError::LostRace { .. }) => return Ok(false),
+            other => other?,
+        };
+        let reserve = Reserve {
+            attempt,
+            bead: bead.id.clone(),
+            convoy: bead.convoy_id.clone(),
+            owner: self.owner.clone(),
+            ask: ask(bead, model.as_deref()),
+            expires_at: self.lease_until(),
+        };
+        let reserved = refinery::reserve(
+            &mut tx,
+            &ctx.ids,
+            ctx.clock.now(),
+            ctx.tank(provider)?,
+            &reserve,
+        )
+        .await?;
+        if let Err(refusal) = reserved {
+            tracing::debug!(bead = %bead.id, "{provider} has no room after all: {}", refusal.reason);
+            return Ok(false);
+        }
+        let full = depot::get(&mut tx, &bead.id)
+            .await?
+            .ok_or_else(|| DepotError::NoBead(bead.id.clone()))?;
+        let convoy = match &full.convoy_id {
+            Some(id) => depot::convoy(&mut tx, id).await?,
+            None => None,
+        };
+        let resume = match session {
+            None => None,
+            Some(session) => {
+                let before = session_usage(&mut tx, &bead.id, &session).await?;
+                Some(Resume { session, before })
+            }
+        };
+        let from = super::prompt::From {
+            last,
+            keeps_worktree: goes_on.keeps_worktree,
+            resumes: resume.is_some(),
+            is_small: p.kind == crate::core::ProviderKind::Embedded,
+        };
+        let words = super::prompt::words(&mut tx, ctx, &full, convoy.as_ref(), from).await?;
+        tx.commit().await?;
+        ctx.crash_point("bead.claimed");
+        let job = Job {
+            envelope: full.estimate().p95.saturating_mul(3).max(SMALLEST_ENVELOPE),
+            fence: Fence {
+                attempt: number,
+                owner: self.owner.clone(),
+            },
+            bead: full,
+            convoy,
+            attempt,
+            provider: provider.clone(),
+            model,
+            resume,
+            keeps_worktree: goes_on.keeps_worktree,
+            base_commit: last
+                .filter(|_| goes_on.keeps_worktree)
+                .and_then(|a| a.base_commit.clone()),
+            marker,
+            log,
+            prompt: words.prompt,
+            system: words.system,
+        };
+        self.spawn_run(Active::new(job, ctx.clock.now()));
+        Ok(true)
+    }
+}

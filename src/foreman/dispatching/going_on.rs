@@ -1,0 +1,72 @@
+//! What a new attempt goes on with: the worktree and the session of the one before.
+
+use super::super::ForemanError;
+use super::super::context::Provider;
+use crate::core::{BeadId, ProviderName};
+use crate::db::Conn;
+use crate::depot::store as depot;
+use crate::depot::{Attempt, DepotError};
+use crate::refinery::store::{self as refinery, Of};
+
+/// What of the attempt before a new one goes on with.
+pub(super) struct Continuation {
+    pub(super) keeps_worktree: bool,
+    pub(super) session: Option<String>,
+}
+
+impl Continuation {
+    pub(super) fn of(p: &Provider, name: &ProviderName, last: Option<&Attempt>) -> Self {
+        let Some(last) = last else {
+            return Self {
+                keeps_worktree: false,
+                session: None,
+            };
+        };
+        // A session that no longer fits or was never understood must not be gone on with.
+        let sound = matches!(
+            last.status.as_str(),
+            "done"
+                | "limit"
+                | "rate_limited"
+                | "overloaded"
+                | "network"
+                | "stopped"
+                | "lost"
+                | "out_of_credit"
+                | "auth"
+        );
+        let same = last.provider == *name && p.program.is_some();
+        Self {
+            keeps_worktree: true,
+            session: last.session_id.clone().filter(|_| sound && same),
+        }
+    }
+}
+
+/// A session that was lost twice in a row takes its process down with it; no third time.
+pub(super) async fn is_poisoned(
+    conn: &mut Conn,
+    bead: &BeadId,
+    session: &str,
+) -> Result<bool, DepotError> {
+    let attempts = depot::attempts_of(conn, bead).await?;
+    let of_it = attempts
+        .iter()
+        .rev()
+        .take_while(|a| a.session_id.as_deref() == Some(session));
+    Ok(of_it.take_while(|a| a.status == "lost").count() >= 2)
+}
+
+pub(super) async fn session_usage(
+    conn: &mut Conn,
+    bead: &BeadId,
+    session: &str,
+) -> Result<crate::core::Usage, ForemanError> {
+    let mut sum = crate::core::Usage::default();
+    for attempt in depot::attempts_of(conn, bead).await? {
+        if attempt.session_id.as_deref() == Some(session) {
+            sum += refinery::used(conn, Of::Attempt(attempt.id), None).await?;
+        }
+    }
+    Ok(sum)
+}

@@ -1,0 +1,358 @@
+//! The loop: it owns the state of everything that runs, takes one thing after another (a note,
+//! the end of a stage, a signal, a due moment, a change of the store) and writes what follows.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::lock::Lock;
+use super::orders::{Ended, Interrupt, Orders, Scope, Until};
+use super::stage::{Halt, Job, Leash, Note, RunReport, StageEnd};
+use super::{Context, ForemanError, merge, polecat, recover, review};
+use crate::core::{BeadId, ConvoyId, Timestamp, Usage};
+use crate::depot::Ready;
+use crate::depot::store as depot;
+
+/// A bead that is being worked on by this loop.
+pub(super) struct Active {
+    pub(super) job: Job,
+    pub(super) halt: watch::Sender<Option<Halt>>,
+    pub(super) token: CancellationToken,
+    /// What the ledger has of this attempt already, and how many slices.
+    pub(super) recorded: Usage,
+    pub(super) slices: u32,
+    pub(super) slice_began: Timestamp,
+    /// The run's end, for review and merge.
+    pub(super) output: String,
+    pub(super) commit: Option<String>,
+    pub(super) model: Option<String>,
+    pub(super) duration_ms: i64,
+    pub(super) began: Timestamp,
+}
+
+impl Active {
+    pub(super) fn new(job: Job, now: Timestamp) -> Self {
+        Self {
+            job,
+            halt: watch::Sender::new(None),
+            token: CancellationToken::new(),
+            recorded: Usage::default(),
+            slices: 0,
+            slice_began: now,
+            output: String::new(),
+            commit: None,
+            model: None,
+            duration_ms: 0,
+            began: now,
+        }
+    }
+
+    fn leash(&self) -> Leash {
+        Leash {
+            token: self.token.clone(),
+            halt: self.halt.subscribe(),
+        }
+    }
+
+    pub(super) fn took(&mut self, report: &RunReport) {
+        self.output.clone_from(&report.output);
+        self.commit.clone_from(&report.commit);
+        self.model = report.model.clone().or_else(|| self.job.model.clone());
+        self.duration_ms = report.duration_ms;
+    }
+}
+
+/// Stage tasks send notes faster than they are written only in bursts; a full channel makes an
+/// agent's output wait a moment, never get lost.
+const NOTES: usize = 256;
+/// How often the store is asked whether somebody else changed it. Well below the second within
+/// which a new bead has to be noticed, and some 20 µs of work.
+const LOOK: Duration = Duration::from_millis(500);
+
+pub(super) struct Foreman<'a> {
+    pub(super) ctx: &'a Context,
+    pub(super) owner: String,
+    pub(super) scope: Scope,
+    pub(super) active: HashMap<BeadId, Active>,
+    /// Beads of a convoy that wait for their turn to merge; the first one is being merged.
+    pub(super) merging: HashMap<ConvoyId, VecDeque<BeadId>>,
+    /// Beads that no provider can take, with the reason, as of the last pass.
+    pub(super) held: Vec<(BeadId, String)>,
+    stages: JoinSet<StageEnd>,
+    by_task: HashMap<Id, BeadId>,
+    notes: mpsc::Sender<Note>,
+    stopping: Option<Stopping>,
+    draining: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Stopping {
+    signal: Interrupt,
+    /// When running stages are ended.
+    at: Timestamp,
+    how: Halt,
+    halted: bool,
+}
+
+/// Runs the loop until its orders are fulfilled or it is interrupted.
+pub(crate) async fn drive(
+    ctx: &Context,
+    lock: &Lock,
+    orders: &Orders,
+    interrupts: &mut mpsc::Receiver<Interrupt>,
+) -> Result<Ended, ForemanError> {
+    crate::process::become_subreaper();
+    let (notes, mut heard) = mpsc::channel(NOTES);
+    let mut f = Foreman {
+        ctx,
+        owner: lock.text(),
+        scope: orders.scope,
+        active: HashMap::new(),
+        merging: HashMap::new(),
+        held: Vec::new(),
+        stages: JoinSet::new(),
+        by_task: HashMap::new(),
+        notes,
+        stopping: None,
+        draining: false,
+    };
+    for (job, report) in recover::recover(ctx, &f.owner).await? {
+        f.adopt(job, report);
+    }
+    f.sweep().await?;
+    let mut watcher = ctx.db.read().await?;
+    let mut version = crate::db::Db::data_version(&mut watcher).await?;
+    let mut heartbeat = ctx.clock.now() + f.beat();
+    let mut look_again = true;
+    loop {
+        if look_again {
+            f.pass().await?;
+            crate::process::reap_adopted();
+        }
+        if f.active.is_empty() {
+            // Some 30 MB that an idle foreman need not hold.
+            crate::assayer::tokens::unload();
+        }
+        if let Some(ended) = f.ended(orders).await? {
+            f.sweep().await?;
+            return Ok(ended);
+        }
+        look_again = false;
+        let wake = f.next_wake(heartbeat).await?;
+        tokio::select! {
+            Some(note) = heard.recv() => f.note(note).await?,
+            Some(done) = f.stages.join_next_with_id(), if !f.stages.is_empty() => {
+                // What a stage said before it ended comes first.
+                while let Ok(note) = heard.try_recv() {
+                    f.note(note).await?;
+                }
+                f.stage_ended(done).await?;
+                f.sweep().await?;
+                look_again = true;
+            }
+            Some(signal) = interrupts.recv() => f.interrupt(signal),
+            () = ctx.clock.sleep_until(wake) => look_again = true,
+            () = ctx.clock.sleep(LOOK) => {}
+        }
+        let now_version = crate::db::Db::data_version(&mut watcher).await?;
+        look_again |= now_version != version;
+        version = now_version;
+        if ctx.clock.now() >= heartbeat {
+            f.heartbeat().await?;
+            heartbeat = ctx.clock.now() + f.beat();
+        }
+    }
+}
+
+impl Foreman<'_> {
+    fn beat(&self) -> Duration {
+        (self.ctx.settings.foreman.lease.0 / 3).max(Duration::from_secs(1))
+    }
+
+    pub(super) fn lease_until(&self) -> Timestamp {
+        self.ctx.clock.now() + self.ctx.settings.foreman.lease.0
+    }
+
+    async fn heartbeat(&self) -> Result<(), ForemanError> {
+        let until = self.lease_until();
+        let mut tx = self.ctx.db.write().await?;
+        depot::renew_leases(&mut tx, &self.owner, until).await?;
+        for active in self.active.values() {
+            crate::refinery::store::renew(&mut tx, active.job.attempt, until).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// The next moment at which something is due without anybody saying so.
+    async fn next_wake(&self, heartbeat: Timestamp) -> Result<Timestamp, ForemanError> {
+        let mut wake = heartbeat;
+        if let Some(stop) = self.stopping.filter(|s| !s.halted) {
+            wake = wake.min(stop.at);
+        } else if !self.draining {
+            let mut conn = self.ctx.db.read().await?;
+            wake = depot::next_due(&mut conn, None)
+                .await?
+                .map_or(wake, |due| due.min(wake));
+        }
+        // What is due but could not be taken up just now is looked at again in a moment.
+        Ok(wake.max(self.ctx.clock.now() + Duration::from_millis(200)))
+    }
+
+    pub(super) fn takes_new_work(&self) -> bool {
+        self.stopping.is_none() && !self.draining
+    }
+
+    fn interrupt(&mut self, signal: Interrupt) {
+        let now = self.ctx.clock.now();
+        let (at, how) = match self.stopping {
+            None => (now + self.ctx.settings.foreman.grace.0, Halt::Shutdown),
+            Some(_) => (now, Halt::AtOnce),
+        };
+        self.stopping = Some(Stopping {
+            signal,
+            at,
+            how,
+            halted: false,
+        });
+        self.halt_if_due();
+    }
+
+    /// Ends what still runs once the grace is over.
+    pub(super) fn halt_if_due(&mut self) {
+        let now = self.ctx.clock.now();
+        let Some(stop) = self.stopping.as_mut().filter(|s| !s.halted && now >= s.at) else {
+            return;
+        };
+        stop.halted = true;
+        for active in self.active.values() {
+            active.halt.send_replace(Some(stop.how));
+            active.token.cancel();
+        }
+    }
+
+    /// Whether the orders are fulfilled.
+    async fn ended(&mut self, orders: &Orders) -> Result<Option<Ended>, ForemanError> {
+        if let Some(stop) = self.stopping {
+            return Ok(self
+                .active
+                .is_empty()
+                .then_some(Ended::Interrupted(stop.signal)));
+        }
+        let Until::Over { convoy, wait } = &orders.until else {
+            return Ok(None);
+        };
+        let mut conn = self.ctx.db.read().await?;
+        let progress = depot::progress(&mut conn, convoy).await?;
+        let status = depot::convoy(&mut conn, convoy).await?.map(|c| c.status);
+        let due = depot::next_due(&mut conn, Some(convoy)).await?;
+        drop(conn);
+        let mine_runs = self
+            .active
+            .values()
+            .any(|a| a.job.bead.convoy_id.as_ref() == Some(convoy));
+        let ended = if mine_runs {
+            None
+        } else if progress.is_still() {
+            Some(Ended::Over)
+        } else if status == Some(crate::core::ConvoyStatus::Paused) {
+            Some(Ended::Paused)
+        } else if progress.active > 0
+            || (progress.deferred > 0 && *wait)
+            || self.has_startable(convoy).await?
+        {
+            None
+        } else if progress.deferred > 0 {
+            // Beads behind a deferred one wait with it.
+            due.map(Ended::Waiting)
+        } else {
+            let held = self.held_of(convoy).await?;
+            (!held.is_empty()).then_some(Ended::Stuck(held))
+        };
+        // Beads of other convoys are let finish before the lock changes hands.
+        self.draining = ended.is_some();
+        Ok(ended.filter(|_| self.active.is_empty()))
+    }
+
+    /// Whether a bead of the convoy may be started, now or when a run ends.
+    async fn has_startable(&self, convoy: &ConvoyId) -> Result<bool, ForemanError> {
+        let mut conn = self.ctx.db.read().await?;
+        let only = [convoy.clone()];
+        let pending = depot::pending(&mut conn, Some(&only), 1).await?;
+        let ready = depot::ready(&mut conn, Some(&only), 1000).await?;
+        let held = |r: &Ready| self.held.iter().any(|(id, _)| *id == r.id);
+        Ok(!pending.is_empty() || !ready.iter().all(held))
+    }
+
+    /// The beads of the convoy that nobody can take.
+    async fn held_of(&self, convoy: &ConvoyId) -> Result<Vec<(BeadId, String)>, ForemanError> {
+        let mut conn = self.ctx.db.read().await?;
+        let beads = depot::beads_of(&mut conn, convoy).await?;
+        let of_it = |id: &BeadId| beads.iter().any(|b| b.id == *id);
+        let held = self.held.iter().filter(|(id, _)| of_it(id));
+        Ok(held.cloned().collect())
+    }
+
+    pub(super) fn spawn_run(&mut self, active: Active) {
+        let (ctx, job, notes, leash) = (
+            self.ctx.clone(),
+            active.job.clone(),
+            self.notes.clone(),
+            active.leash(),
+        );
+        let id = active.job.bead.id.clone();
+        self.active.insert(id.clone(), active);
+        let run =
+            async move { StageEnd::Ran(Box::new(polecat::run(ctx, job, notes, leash).await)) };
+        let task = self.stages.spawn(run).id();
+        self.by_task.insert(task, id);
+    }
+
+    pub(super) fn spawn_review(&mut self, id: &BeadId) {
+        let Some(active) = self.active.get(id) else {
+            return;
+        };
+        let (ctx, job, leash) = (self.ctx.clone(), active.job.clone(), active.leash());
+        let (commit, output) = (active.commit.clone(), active.output.clone());
+        let look = async move {
+            StageEnd::Reviewed(review::review(ctx, job, commit, output, leash).await)
+        };
+        let task = self.stages.spawn(look).id();
+        self.by_task.insert(task, id.clone());
+    }
+
+    pub(super) fn spawn_merge(&mut self, id: &BeadId) {
+        let Some(active) = self.active.get(id) else {
+            return;
+        };
+        let (ctx, job, leash) = (self.ctx.clone(), active.job.clone(), active.leash());
+        let (commit, output) = (active.commit.clone(), active.output.clone());
+        let bring_in =
+            async move { StageEnd::Merged(merge::merge(ctx, job, commit, output, leash).await) };
+        let task = self.stages.spawn(bring_in).id();
+        self.by_task.insert(task, id.clone());
+    }
+
+    async fn stage_ended(
+        &mut self,
+        done: Result<(Id, StageEnd), JoinError>,
+    ) -> Result<(), ForemanError> {
+        let (task, end) = match done {
+            Ok((task, end)) => (task, Ok(end)),
+            Err(error) => (error.id(), Err(error.to_string())),
+        };
+        let Some(id) = self.by_task.remove(&task) else {
+            return Ok(());
+        };
+        match end {
+            Ok(StageEnd::Ran(report)) => self.ran(&id, *report).await,
+            Ok(StageEnd::Reviewed(verdict)) => self.reviewed(&id, verdict).await,
+            Ok(StageEnd::Merged(report)) => self.merged(&id, report).await,
+            // A panic of a stage is a failed bead, not the end of the night.
+            Err(panic) => self.stage_broke(&id, &panic).await,
+        }
+    }
+}

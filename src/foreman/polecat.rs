@@ -1,0 +1,269 @@
+//! The polecat: one attempt of one bead on one provider, from its place to its committed work.
+//! It tells what happens through notes and reports how it ended; it never writes the store.
+
+mod log;
+mod watch;
+
+use tokio::sync::mpsc;
+
+pub(crate) use self::log::Log;
+use self::watch::Watch;
+pub(crate) use self::watch::halted;
+use super::stage::{Job, Leash, Note, RunReport, Said};
+use super::worktree::{self, NoPlace, Place};
+use super::{Context, models};
+use crate::core::Usage;
+use crate::core::text::one_line;
+use crate::git::Message;
+use crate::process;
+use crate::provider::{self, Class, Ending, Outcome, Reader, RunPlan, Scope, Session};
+
+/// The rule of a report about a run that had no place to begin in: no word about its provider.
+pub(super) const NO_PLACE: &str = "worktree";
+
+/// Runs the attempt to its end.
+pub(crate) async fn run(
+    ctx: Context,
+    job: Job,
+    notes: mpsc::Sender<Note>,
+    leash: Leash,
+) -> RunReport {
+    let began = ctx.clock.now();
+    let mut report = match worktree::prepare(&ctx, &job, &leash.token).await {
+        Err(NoPlace::Stopped) => {
+            let mut report = not_started("stopped.early", "ended by rigs before it began");
+            report.outcome.class = Class::Stopped;
+            report
+        }
+        Err(reason) => no_place(&reason.to_string()),
+        Ok(place) => {
+            ctx.crash_point("worktree.made");
+            let tell = Teller {
+                job: &job,
+                notes: &notes,
+            };
+            tell.say(Said::Prepared {
+                worktree: place.dir.clone(),
+                base: place.base.clone(),
+            })
+            .await;
+            let mut report = match ctx.provider(&job.provider) {
+                Ok(p) if p.program.is_some() => run_program(&ctx, &job, &place, &tell, leash).await,
+                Ok(_) => models::run_model(&ctx, &job, &tell, leash).await,
+                Err(error) => not_started("provider.unknown", &error.to_string()),
+            };
+            ctx.crash_point("run.exited");
+            match keep_work(&ctx, &job, &place).await {
+                Ok(commit) => report.commit = commit,
+                Err(error) => {
+                    report.no_place = Some(format!("the work cannot be committed: {error}"));
+                }
+            }
+            ctx.crash_point("work.committed");
+            report
+        }
+    };
+    report.duration_ms =
+        i64::try_from(ctx.clock.now().since(began).as_millis()).unwrap_or(i64::MAX);
+    report
+}
+
+/// Sends notes about one job.
+pub(crate) struct Teller<'a> {
+    job: &'a Job,
+    notes: &'a mpsc::Sender<Note>,
+}
+
+impl Teller<'_> {
+    pub(crate) async fn say(&self, what: Said) {
+        let note = Note {
+            bead: self.job.bead.id.clone(),
+            attempt: self.job.attempt,
+            what,
+        };
+        // The loop outlives its stages; a closed channel means that it is being torn down.
+        drop(self.notes.send(note).await);
+    }
+}
+
+fn no_place(reason: &str) -> RunReport {
+    let mut report = not_started(NO_PLACE, reason);
+    report.no_place = Some(one_line(reason, 400));
+    report
+}
+
+pub(crate) fn not_started(rule: &'static str, message: &str) -> RunReport {
+    let outcome = Outcome {
+        class: Class::NotStarted,
+        rule,
+        message: crate::core::redact::redact(&one_line(message, 300)),
+        resets_at: None,
+        scope: Scope::Account,
+    };
+    RunReport {
+        outcome,
+        no_place: None,
+        usage: Some(Usage::default()),
+        output: String::new(),
+        session: None,
+        model: None,
+        commit: None,
+        exit_code: None,
+        left_over: Vec::new(),
+        duration_ms: 0,
+    }
+}
+
+async fn run_program(
+    ctx: &Context,
+    job: &Job,
+    place: &Place,
+    tell: &Teller<'_>,
+    leash: Leash,
+) -> RunReport {
+    let p = match ctx.provider(&job.provider) {
+        Ok(p) => p,
+        Err(error) => return not_started("provider.unknown", &error.to_string()),
+    };
+    let Some(program) = p.program.as_deref() else {
+        return not_started(
+            "provider.no_program",
+            p.unusable.as_deref().unwrap_or("no program"),
+        );
+    };
+    let secrets = match models::secrets(ctx, &p.entry).await {
+        Ok(secrets) => secrets,
+        Err(reason) => return not_started("provider.no_key", &reason),
+    };
+    let scratch = ctx.paths.scratch().join(job.provider.as_str());
+    if let Err(error) = worktree::private_dir(&scratch) {
+        return not_started("scratch", &error.to_string());
+    }
+    let session = match &job.resume {
+        Some(resume) => Session::Resume(resume.session.clone()),
+        None => Session::New(job.attempt.to_string()),
+    };
+    let plan = RunPlan {
+        name: &job.provider,
+        entry: &p.entry,
+        program,
+        prompt: &job.prompt,
+        system: job.system.as_deref(),
+        workdir: &place.dir,
+        permission: job.bead.permission,
+        model: job.model.as_deref(),
+        session,
+        env: provider::base_env(&ctx.env, &p.entry),
+        secrets: &secrets,
+        scratch: &scratch,
+    };
+    let before = job.resume.as_ref().map(|r| r.before).unwrap_or_default();
+    let (spec, reader) = match (
+        provider::command(&plan),
+        Reader::new(p.kind, before, plan.redactor()),
+    ) {
+        (Ok(spec), Some(reader)) => (spec, reader),
+        (Err(error), _) => return not_started("provider.plan", &error.to_string()),
+        (_, None) => return not_started("provider.kind", "this kind is not run as a program"),
+    };
+    let running = match process::start(&spec, &job.marker) {
+        Ok(running) => running,
+        Err(error) => return not_started("process.start", &error.to_string()),
+    };
+    ctx.crash_point("run.spawned");
+    tell.say(Said::Started {
+        process: Some((running.pgid(), running.started())),
+    })
+    .await;
+    let mut watch = Watch::new(ctx, job, p, reader, plan.redactor());
+    let (exit, stopped, left_over) = watch.through(ctx, running, tell, leash).await;
+    let log = watch.session.as_deref();
+    let log = log.and_then(|session| provider::log_after_run(p.kind, &spec, session));
+    let text = log.as_ref().and_then(find_log);
+    // Where a program keeps its account in a file, what the stream says is not all of it.
+    let heard_all = log.is_none() || text.is_some();
+    if let Some(text) = text {
+        watch
+            .hear(ctx, tell, |reader, now| reader.log_file(&text, now))
+            .await;
+    }
+    let ending = Ending {
+        exit,
+        stopped,
+        stderr_tail: watch.stderr.join("\n"),
+    };
+    let outcome = watch.reader.finish(&ending, ctx.clock.now());
+    let usage = watch.reader.usage();
+    RunReport {
+        no_place: None,
+        usage: (!usage.is_zero() || heard_all && outcome.class.is_refusal()).then_some(usage),
+        output: watch.reader.answer().to_owned(),
+        session: watch.session,
+        model: watch.model,
+        commit: None,
+        exit_code: exit.map(|e| i64::from(e.code())),
+        left_over,
+        duration_ms: 0,
+        outcome,
+    }
+}
+
+/// The newest file that the pattern names, within bounds; logs of other programs are only read.
+fn find_log(log: &provider::LogFile) -> Option<String> {
+    let mut open = vec![(log.root.clone(), 0)];
+    let mut seen = 0;
+    while let Some((dir, depth)) = open.pop() {
+        for entry in std::fs::read_dir(dir).ok()?.flatten() {
+            seen += 1;
+            let Ok(kind) = entry.file_type() else {
+                continue;
+            };
+            if seen > 100_000 {
+                return None;
+            } else if kind.is_dir() && depth < 4 {
+                open.push((entry.path(), depth + 1));
+            } else if kind.is_file() && log.is(&entry.file_name().to_string_lossy()) {
+                let bytes = std::fs::read(entry.path()).ok()?;
+                let tail = &bytes[bytes.len().saturating_sub(8 * 1024 * 1024)..];
+                return Some(String::from_utf8_lossy(tail).into_owned());
+            }
+        }
+    }
+    None
+}
+
+/// Commits whatever the attempt left in its worktree and keeps it under the attempt's own ref,
+/// however the run ended.
+async fn keep_work(
+    ctx: &Context,
+    job: &Job,
+    place: &Place,
+) -> Result<Option<String>, crate::git::GitError> {
+    let (Some(repo), Some(base)) = (&place.repo, &place.base) else {
+        return Ok(None);
+    };
+    let message = Message {
+        subject: one_line(&job.bead.title, 72),
+        body: String::new(),
+        trailers: vec![
+            ("Rigs-Bead".into(), job.bead.id.to_string()),
+            ("Rigs-Attempt".into(), job.fence.attempt.to_string()),
+            ("Rigs-Provider".into(), job.provider.to_string()),
+        ],
+    };
+    let tree = repo.worktree(&place.dir);
+    worktree::unshare(ctx, repo.root(), &place.dir)?;
+    tree.commit_all(&message).await?;
+    let head = tree.head_commit().await?;
+    if head == *base {
+        return Ok(None);
+    }
+    repo.update_ref(
+        &worktree::attempt_ref(&job.bead.id, job.fence.attempt),
+        &head,
+        None,
+    )
+    .await?;
+    tracing::debug!(bead = %job.bead.id, commit = %head, "work kept by {}", ctx.paths.home().display());
+    Ok(Some(head))
+}

@@ -1,0 +1,194 @@
+//! Listening to one run: its lines become signals, and it is ended when it must end.
+
+use std::time::Duration;
+
+use super::super::Context;
+use super::super::stage::{Halt, Job, Leash, Said};
+use super::{Log, Teller};
+use crate::core::Timestamp;
+use crate::process::{Exit, Next, Running, Stream};
+use crate::provider::{Reader, Signal, StopReason};
+
+/// How long a run that was told to end may take to obey.
+const END_GRACE: Duration = Duration::from_secs(5);
+/// How long a program may stay after its terminal event.
+const AFTER_RESULT: Duration = Duration::from_secs(20);
+/// Last lines of stderr that are kept for the classification.
+const STDERR_LINES: usize = 40;
+
+/// Listens to one run and ends it when it must end.
+pub(super) struct Watch {
+    pub(super) reader: Reader,
+    log: Log,
+    pub(super) stderr: Vec<String>,
+    pub(super) session: Option<String>,
+    pub(super) model: Option<String>,
+    envelope: u64,
+    over_envelope: bool,
+    startup: Duration,
+    idle: Duration,
+    ends_at: Timestamp,
+    heard_at: Timestamp,
+    heard_once: bool,
+    result_at: Option<Timestamp>,
+}
+
+impl Watch {
+    pub(super) fn new(
+        ctx: &Context,
+        job: &Job,
+        p: &super::super::context::Provider,
+        reader: Reader,
+        redactor: crate::core::redact::Redactor,
+    ) -> Self {
+        let now = ctx.clock.now();
+        Self {
+            reader,
+            log: Log::open(&job.log, redactor),
+            stderr: Vec::new(),
+            session: None,
+            model: None,
+            envelope: job.envelope,
+            over_envelope: false,
+            startup: p.entry.startup_timeout.0,
+            idle: p.entry.idle_timeout.0,
+            ends_at: now + p.entry.timeout.0,
+            heard_at: now,
+            heard_once: false,
+            result_at: None,
+        }
+    }
+
+    /// The moment at which the run has to be ended, and why.
+    fn deadline(&self) -> (Timestamp, StopReason) {
+        let quiet = match (self.result_at, self.heard_once) {
+            (Some(at), _) => (at + AFTER_RESULT, StopReason::AfterResult),
+            (None, false) => (self.heard_at + self.startup, StopReason::Startup),
+            (None, true) => (self.heard_at + self.idle, StopReason::Silent),
+        };
+        if self.ends_at < quiet.0 {
+            (self.ends_at, StopReason::TimedOut)
+        } else {
+            quiet
+        }
+    }
+
+    /// Through the whole run. Whatever happens, nothing of it is left running afterwards.
+    pub(super) async fn through(
+        &mut self,
+        ctx: &Context,
+        mut running: Running,
+        tell: &Teller<'_>,
+        mut leash: Leash,
+    ) -> (Option<Exit>, Option<StopReason>, Vec<u32>) {
+        let mut stopped = None;
+        loop {
+            let (deadline, why) = self.deadline();
+            tokio::select! {
+                next = running.next() => match next {
+                    Next::Line(line) => {
+                        self.heard_at = ctx.clock.now();
+                        self.heard_once = true;
+                        self.log.write(line.stream, &line.text);
+                        if line.stream == Stream::Err {
+                            self.stderr.push(line.text);
+                            if self.stderr.len() > STDERR_LINES {
+                                self.stderr.remove(0);
+                            }
+                        } else {
+                            self.hear(ctx, tell, |reader, now| reader.line(&line.text, now)).await;
+                        }
+                    }
+                    Next::Exited(exit) => {
+                        let left = running.end(END_GRACE, &ctx.clock).await;
+                        return (Some(exit), stopped, left);
+                    }
+                },
+                () = ctx.clock.sleep_until(deadline) => stopped = Some(why),
+                () = halted(&mut leash) => {
+                    let halt = *leash.halt.borrow();
+                    stopped = Some(if halt == Some(Halt::Cancel) { StopReason::Cancel } else { StopReason::Shutdown });
+                }
+            }
+            if self.over_envelope {
+                stopped = Some(StopReason::Runaway);
+            }
+            if stopped.is_some() {
+                let left = tokio::select! {
+                    left = running.end(END_GRACE, &ctx.clock) => Some(left),
+                    () = at_once(&mut leash) => None,
+                };
+                let left = match left {
+                    Some(left) => left,
+                    None => running.end(Duration::ZERO, &ctx.clock).await,
+                };
+                let exit = self.drain(ctx, running, tell).await;
+                return (exit, stopped, left);
+            }
+        }
+    }
+
+    /// Reads what is still in the pipes of a run that was ended.
+    async fn drain(
+        &mut self,
+        ctx: &Context,
+        mut running: Running,
+        tell: &Teller<'_>,
+    ) -> Option<Exit> {
+        let deadline = ctx.clock.now() + END_GRACE;
+        loop {
+            tokio::select! {
+                next = running.next() => match next {
+                    Next::Line(line) if line.stream == Stream::Out => {
+                        self.log.write(line.stream, &line.text);
+                        self.hear(ctx, tell, |reader, now| reader.line(&line.text, now)).await;
+                    }
+                    Next::Line(line) => self.log.write(line.stream, &line.text),
+                    Next::Exited(exit) => return Some(exit),
+                },
+                () = ctx.clock.sleep_until(deadline) => return None,
+            }
+        }
+    }
+
+    pub(super) async fn hear(
+        &mut self,
+        ctx: &Context,
+        tell: &Teller<'_>,
+        read: impl FnOnce(&mut Reader, Timestamp) -> Vec<Signal>,
+    ) {
+        for signal in read(&mut self.reader, ctx.clock.now()) {
+            match &signal {
+                Signal::Session(id) => self.session = Some(id.clone()),
+                Signal::Model(name) => self.model = Some(name.clone()),
+                Signal::UsageSoFar(usage) => self.over_envelope |= usage.tokens() > self.envelope,
+                Signal::Result { .. } => self.result_at = Some(ctx.clock.now()),
+                Signal::Text(_)
+                | Signal::Tool { .. }
+                | Signal::Window(_)
+                | Signal::Retrying { .. } => {}
+            }
+            let is_session = matches!(signal, Signal::Session(_));
+            tell.say(Said::Signal(signal)).await;
+            if is_session {
+                ctx.crash_point("run.session");
+            }
+        }
+    }
+}
+
+/// Completes when the loop asks this stage to end.
+pub(crate) async fn halted(leash: &mut Leash) {
+    if leash.halt.wait_for(Option::is_some).await.is_err() {
+        // The loop is gone without a word: as good as a shutdown.
+        leash.token.cancelled().await;
+    }
+}
+
+/// Completes when there is no more grace.
+async fn at_once(leash: &mut Leash) {
+    let told = |h: &Option<Halt>| *h == Some(Halt::AtOnce);
+    if leash.halt.wait_for(told).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
