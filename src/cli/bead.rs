@@ -1,0 +1,36 @@
+//! `rigs bead`: single units of work.
+
+mod cancel;
+mod create;
+mod diff;
+mod list;
+mod logs;
+mod retry;
+mod show;
+pub(crate) mod text;
+
+use super::{App, Ended};
+
+/// Create, list and look at beads, the single units of work
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    Create(create::Args),
+    List(list::Args),
+    Show(show::Args),
+    Cancel(cancel::Args),
+    Retry(retry::Args),
+    Logs(logs::Args),
+    Diff(diff::Args),
+}
+
+pub(crate) async fn run(command: Command, app: &mut App) -> Ended {
+    match command {
+        Command::Create(args) => create::run(args, app).await,
+        Command::List(args) => list::run(args, app).await,
+        Command::Show(args) => show::run(args, app).await,
+        Command::Cancel(args) => cancel::run(args, app).await,
+        Command::Retry(args) => retry::run(args, app).await,
+        Command::Logs(args) => logs::run(args, app).await,
+        Command::Diff(args) => diff::run(args, app).await,
+    }
+}

@@ -1,0 +1,172 @@
+//! `rigs convoy land`
+
+use super::super::{App, Ended, Exit, Failure, Kind, find, repo};
+use crate::core::ConvoyId;
+use crate::core::text::count;
+use crate::db::{Db, DbError, Mode};
+use crate::depot::{Act, Convoy, DepotError, Progress, store};
+use crate::git::{Landed, Message, Refusal};
+
+/// Merge the finished work of a convoy into the branch it started from
+///
+/// Fast-forward where possible, else a merge commit. Nothing is pushed. A checkout with
+/// uncommitted changes is left alone.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  rigs convoy land cv-a1b2c
+  rigs convoy land cv-a1b2c --partial")]
+pub(crate) struct Args {
+    /// Id of the convoy, or its beginning
+    #[arg(value_name = "ID")]
+    id: String,
+    /// Land what is finished although other beads are not
+    #[arg(long)]
+    partial: bool,
+}
+
+pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
+    let db = app.store(Mode::OneShot).await?;
+    let id = {
+        let mut conn = db.read().await?;
+        find::convoy(&mut conn, &args.id).await?
+    };
+    let words = land(app, &db, &id, args.partial).await?;
+    let convoy = super::shown(&db, &id).await?;
+    if app.out.is_json() {
+        app.out.answer(&convoy, |_| {})?;
+    }
+    app.out.note(words)?;
+    Ok(Exit::Done)
+}
+
+/// Lands the convoy and says what became of it.
+pub(crate) async fn land(
+    app: &App,
+    db: &Db,
+    id: &ConvoyId,
+    partial: bool,
+) -> Result<String, Failure> {
+    let (convoy, progress) = {
+        let mut conn = db.read().await?;
+        let convoy = store::convoy(&mut conn, id)
+            .await?
+            .ok_or_else(|| DepotError::NoConvoy(id.clone()))?;
+        (convoy, store::progress(&mut conn, id).await?)
+    };
+    finished(&convoy, &progress, partial)?;
+    let (Some(root), Some(base), Some(branch)) =
+        (&convoy.repo, &convoy.base_branch, &convoy.branch)
+    else {
+        return Err(Failure::new(
+            Kind::NotPossible,
+            format!("{id} works on no repository, so there is nothing to land"),
+        )
+        .hint("`rigs bead show ID` has the output of each bead"));
+    };
+    let repo = repo::open(app, root.as_ref()).await?;
+    let Some(commit) = repo.resolve(&format!("refs/heads/{branch}")).await? else {
+        return Err(Failure::new(
+            Kind::NotPossible,
+            format!("the branch {branch} does not exist, so nothing was merged yet"),
+        ));
+    };
+    let message = Message {
+        subject: format!("Merge {branch}: {}", convoy.name),
+        body: convoy.goal.clone().unwrap_or_default(),
+        trailers: vec![("Rigs-Convoy".to_owned(), id.to_string())],
+    };
+    let scratch = app
+        .config()?
+        .paths
+        .scratch()
+        .join(format!("land-{}", app.ids.token()));
+    let landed = repo.land(base, &commit, &message, &scratch).await?;
+    let (commit, words) = match landed {
+        Landed::UpToDate => (commit, format!("{base} has all of {id} already")),
+        Landed::FastForward { commit } => {
+            let words = format!("{base} is at the work of {id} now ({})", short(&commit));
+            (commit, words)
+        }
+        Landed::Merged { commit } => {
+            let words = format!("Merged {id} into {base} ({})", short(&commit));
+            (commit, words)
+        }
+        Landed::Refused(refusal) => return Err(refused(base, branch, &refusal)),
+    };
+    let act = Act {
+        ids: &app.ids,
+        now: app.now(),
+        who: "user",
+    };
+    let mut tx = db.write().await?;
+    store::landed(&mut tx, act, id, &commit).await?;
+    tx.commit().await.map_err(DbError::from)?;
+    Ok(words)
+}
+
+fn short(commit: &str) -> &str {
+    commit.get(..10).unwrap_or(commit)
+}
+
+fn finished(convoy: &Convoy, progress: &Progress, partial: bool) -> Result<(), Failure> {
+    let open =
+        usize::try_from(progress.total - progress.completed - progress.cancelled).unwrap_or(0);
+    if open == 0 || partial {
+        return Ok(());
+    }
+    let id = &convoy.id;
+    Err(Failure::new(
+        Kind::NotPossible,
+        format!(
+            "{} of {id} not completed",
+            count(open, "bead is", "beads are")
+        ),
+    )
+    .hint(format!(
+        "`rigs convoy show {id}` lists them; --partial lands what is finished"
+    )))
+}
+
+fn refused(base: &str, branch: &str, refusal: &Refusal) -> Failure {
+    let list = |files: &[String]| {
+        let shown: Vec<&str> = files.iter().take(5).map(String::as_str).collect();
+        let more = files.len().saturating_sub(shown.len());
+        match more {
+            0 => shown.join(", "),
+            more => format!("{} and {more} more", shown.join(", ")),
+        }
+    };
+    let (message, hint) = match refusal {
+        Refusal::NoBranch => (
+            format!("the branch {base} is gone"),
+            format!("merge {branch} by hand where you want it"),
+        ),
+        Refusal::Dirty { checkout, files } => (
+            format!(
+                "{} has changes of its own: {}",
+                checkout.display(),
+                list(files)
+            ),
+            "commit or stash them, then land again".to_owned(),
+        ),
+        Refusal::Conflict { files } => (
+            format!("{branch} conflicts with {base} in {}", list(files)),
+            format!("`git merge {branch}` and resolve them by hand"),
+        ),
+        Refusal::Moved => (format!("{base} moved meanwhile"), "land again".to_owned()),
+        Refusal::Filtered { checkout, files } => (
+            format!(
+                "files in {} pass through filters that rigs does not run: {}",
+                checkout.display(),
+                list(files)
+            ),
+            format!("`git merge {branch}` by hand"),
+        ),
+        Refusal::Git { checkout, reason } => (
+            format!("git refused in {}: {reason}", checkout.display()),
+            "finish or abort what is going on there, then land again".to_owned(),
+        ),
+    };
+    Failure::new(Kind::NotPossible, message).hint(hint)
+}

@@ -1,0 +1,85 @@
+//! `rigs status`
+
+use super::page::{BOLD, DIM, Table, cell};
+use super::when::{Shown, ago};
+use super::{App, Ended, Exit, bead, tank};
+use crate::core::text::{count, thousands};
+use crate::db::Mode;
+use crate::foreman;
+use crate::view;
+
+/// Show the overview: tanks, queue, runs, today's tokens and cost, what happens next
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  rigs status
+  rigs status --json | jq .next_wake")]
+pub(crate) struct Args {}
+
+pub(crate) async fn run(_: Args, app: &mut App) -> Ended {
+    let db = app.store(Mode::OneShot).await?;
+    let mut conn = db.read().await?;
+    let now = app.now();
+    let mut status = view::status::status(&mut conn, now).await?;
+    status.tanks = tank::all(app, &mut conn).await?;
+    status.foreman = foreman::lock::holder(&app.config()?.paths.lock())
+        .map(|owner| view::status::ForemanView { pid: owner.pid });
+    app.out.answer(&status, |page| {
+        tank::text::list(page, &status.tanks, now);
+        page.blank();
+        page.styled(BOLD, "Beads");
+        if status.beads.is_empty() {
+            page.line("  none yet: `rigs goal execute \"...\"` or `rigs bead create \"...\"`");
+        }
+        for entry in &status.beads {
+            let style = bead::text::style(entry.status);
+            page.raw_line(&format!(
+                "  {style}{}{style:#} {DIM}{}{DIM:#}",
+                entry.status,
+                thousands(entry.count)
+            ));
+        }
+        if !status.running.is_empty() {
+            page.blank();
+            let mut table = Table::new(
+                &["RUNNING", "PROVIDER", "MODEL", "ATTEMPT", "SINCE", "TITLE"],
+                5,
+            );
+            for r in &status.running {
+                table.row([
+                    cell(&r.bead_id),
+                    cell(&r.provider),
+                    cell(r.model.as_deref().unwrap_or("")),
+                    cell(r.attempt).right(),
+                    cell(ago(r.started_at, now)),
+                    cell(&r.title),
+                ]);
+            }
+            page.table(&table);
+        }
+        page.blank();
+        let foreman = match &status.foreman {
+            Some(foreman) => format!("pid {}", foreman.pid),
+            None => "none runs; `rigs foreman start --foreground` works on what is queued".into(),
+        };
+        page.fields(&[
+            ("foreman", Some(foreman)),
+            (
+                "today",
+                Some(format!(
+                    "{} tokens in {}, {}",
+                    thousands(status.today.tokens()),
+                    count(status.today.requests as usize, "request", "requests"),
+                    status.today.cost_micro_usd
+                )),
+            ),
+            (
+                "next",
+                status
+                    .next_wake
+                    .map(|at| format!("a deferred bead goes on {}", Shown { at, now })),
+            ),
+        ]);
+    })?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,169 @@
+//! Tanks as text.
+
+use anstyle::Style;
+
+use super::super::page::{BAD, BOLD, DIM, GOOD, Page, Table, WARN, cell, gauge};
+use super::super::when::{Shown, ago};
+use crate::config::LimitUnit;
+use crate::core::text::thousands;
+use crate::core::time::Span;
+use crate::core::{MicroUsd, Timestamp};
+use crate::refinery::{Confidence, Health, TankView, WindowView};
+
+fn style(health: Health) -> Style {
+    match health {
+        Health::Green => GOOD,
+        Health::Yellow => WARN,
+        Health::Red | Health::Empty => BAD,
+        Health::Unknown => DIM,
+    }
+}
+
+/// `███░ 71%`; dots and `unknown` where nobody knows.
+fn left(ratio: Option<f64>) -> String {
+    match ratio {
+        Some(ratio) => format!("{} {:>3.0}%", gauge(Some(ratio), 10), ratio * 100.0),
+        None => format!("{} unknown", gauge(None, 10)),
+    }
+}
+
+pub(crate) fn list(page: &mut Page, tanks: &[TankView], now: Timestamp) {
+    let mut table = Table::new(
+        &["PROVIDER", "HEALTH", "LEFT", "RESET", "RUNNING", "NOTES"],
+        5,
+    );
+    for tank in tanks {
+        table.row([
+            cell(&tank.provider),
+            cell(tank.health.as_str()).style(style(tank.health)),
+            cell(left(tank.ratio)).style(style(tank.health)),
+            cell(
+                tank.next_reset
+                    .map_or(String::new(), |at| Shown { at, now }.to_string()),
+            ),
+            cell(if tank.in_flight > 0 {
+                tank.in_flight.to_string()
+            } else {
+                String::new()
+            })
+            .right(),
+            cell(note(tank, now)),
+        ]);
+    }
+    page.table(&table);
+}
+
+/// What a person should know first: what is paused, else the tightest window.
+fn note(tank: &TankView, now: Timestamp) -> String {
+    if let Some(circuit) = tank.circuits.first() {
+        return format!("{} {}: {}", circuit.scope, circuit.state, circuit.reason);
+    }
+    let tightest = tank
+        .windows
+        .iter()
+        .filter(|w| w.percent.is_some() && w.unit != LimitUnit::Runs)
+        .max_by(|a, b| {
+            a.percent
+                .unwrap_or(0.0)
+                .total_cmp(&b.percent.unwrap_or(0.0))
+        });
+    match tightest {
+        Some(w) => format!(
+            "{} {:.0}% used, {}",
+            w.id,
+            w.percent.unwrap_or(0.0),
+            source(w, now)
+        ),
+        None if tank.ratio.is_none() => {
+            "one bead at a time until the provider says more".to_owned()
+        }
+        None => String::new(),
+    }
+}
+
+/// Where a figure comes from and how old it is.
+fn source(w: &WindowView, now: Timestamp) -> String {
+    match w.observed_at {
+        Some(at) => format!("{} {}", w.source, ago(at, now)),
+        None => w.source.clone(),
+    }
+}
+
+fn amount(n: u64, unit: LimitUnit) -> String {
+    match unit {
+        LimitUnit::Percent => format!("{n}%"),
+        LimitUnit::MicroUsd => MicroUsd(i64::try_from(n).unwrap_or(i64::MAX)).to_string(),
+        LimitUnit::Tokens | LimitUnit::Requests | LimitUnit::Runs => {
+            format!("{} {unit}", thousands(n))
+        }
+    }
+}
+
+/// `12,000 of 35,000 tokens`, with `?` for what nobody knows.
+fn used(w: &WindowView) -> String {
+    match (w.used, w.limit) {
+        (Some(used), Some(limit)) if w.unit == LimitUnit::Percent || limit == 0 => {
+            amount(used, w.unit)
+        }
+        (Some(used), Some(limit)) => format!("{} of {}", thousands(used), amount(limit, w.unit)),
+        (Some(used), None) => format!("{} of ?", amount(used, w.unit)),
+        (None, Some(limit)) if w.unit != LimitUnit::Percent => {
+            format!("? of {}", amount(limit, w.unit))
+        }
+        (None, Some(_) | None) => "unknown".to_owned(),
+    }
+}
+
+pub(crate) fn show(page: &mut Page, tank: &TankView, now: Timestamp) {
+    page.styled(BOLD, tank.provider.as_str());
+    page.fields(&[
+        ("health", Some(tank.health.to_string())),
+        ("left", Some(left(tank.ratio))),
+        (
+            "next reset",
+            tank.next_reset.map(|at| Shown { at, now }.to_string()),
+        ),
+        ("running", Some(tank.in_flight.to_string())),
+        (
+            "kept for you",
+            (tank.reserve > 0.0).then(|| format!("{:.0}%", tank.reserve * 100.0)),
+        ),
+    ]);
+    for circuit in &tank.circuits {
+        let until = circuit.until.map_or(String::new(), |at| {
+            format!(", tried again {}", Shown { at, now })
+        });
+        page.line(format!(
+            "{} is {}: {}{until}",
+            circuit.scope, circuit.state, circuit.reason
+        ));
+    }
+    page.blank();
+    let mut table = Table::new(
+        &[
+            "WINDOW", "SCOPE", "KIND", "LENGTH", "USED", "RESERVED", "RESET", "SOURCE",
+        ],
+        7,
+    );
+    for w in &tank.windows {
+        let reset = w.closed_until.max(w.resets_at);
+        let length = w.duration_seconds.map_or(String::new(), |s| {
+            Span(std::time::Duration::from_secs(s)).to_string()
+        });
+        let reserved = w.reserved.filter(|n| *n > 0);
+        table.row([
+            cell(&w.id),
+            cell(&w.scope),
+            cell(w.kind),
+            cell(length).right(),
+            cell(used(w)).right(),
+            cell(reserved.map_or(String::new(), |n| amount(n, w.unit))).right(),
+            cell(reset.map_or(String::new(), |at| Shown { at, now }.to_string())),
+            cell(match w.confidence {
+                Confidence::Low => format!("{}, a guess", source(w, now)),
+                Confidence::High | Confidence::Medium | Confidence::None => source(w, now),
+            }),
+        ]);
+    }
+    page.table(&table);
+}

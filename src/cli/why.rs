@@ -1,0 +1,160 @@
+//! `rigs why`
+
+use serde_json::Value;
+
+use super::page::{BOLD, DIM, Page, Table, cell};
+use super::when::clock;
+use super::{App, Ended, Exit, find};
+use crate::core::Timestamp;
+use crate::core::text::{one_line, thousands};
+use crate::db::{Event, Mode};
+use crate::view;
+
+/// Say why a bead is where it is: every decision about it, with its inputs
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  rigs why gt-a1b2c
+  rigs why gt-a1b2c --json | jq '.events[].type'")]
+pub(crate) struct Args {
+    /// Id of the bead, or its beginning
+    #[arg(value_name = "ID")]
+    id: String,
+}
+
+pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
+    let db = app.store(Mode::OneShot).await?;
+    let mut conn = db.read().await?;
+    let id = find::bead(&mut conn, &args.id).await?;
+    let why = view::why::why(&mut conn, &id).await?;
+    let now = app.now();
+    app.out.answer(&why, |page| {
+        page.styled(BOLD, format!("{}  {}", why.bead_id, why.title));
+        page.line(format!("{}: {}", why.status, why.now));
+        page.blank();
+        for event in &why.events {
+            show(page, event, now);
+        }
+    })?;
+    Ok(Exit::Done)
+}
+
+fn show(page: &mut Page, event: &Event, now: Timestamp) {
+    let who = match &event.provider {
+        Some(provider) => format!("{provider}, by {}", event.actor),
+        None => format!("by {}", event.actor),
+    };
+    let text = |key: &str| event.payload[key].as_str().map(|word| one_line(word, 40));
+    let step = match (text("from"), text("to")) {
+        (Some(from), Some(to)) => format!("  {from} -> {to}"),
+        _ => String::new(),
+    };
+    page.line(format!(
+        "{}  {}{step}  {who}",
+        clock(event.at, now),
+        event.kind
+    ));
+    let Some(fields) = event.payload.as_object() else {
+        return;
+    };
+    let told = |name: &str| !step.is_empty() && matches!(name, "from" | "to");
+    for (name, value) in fields.iter().filter(|(name, _)| !told(name)) {
+        field(page, name, value);
+    }
+}
+
+fn field(page: &mut Page, name: &str, value: &Value) {
+    match value {
+        Value::Null => {}
+        Value::Array(rows) if rows.iter().any(|row| row["provider"].is_string()) => {
+            candidates(page, rows);
+        }
+        Value::Array(checks) if checks.iter().any(|check| check["status"].is_string()) => {
+            for check in checks {
+                let part = |key: &str| check[key].as_str().unwrap_or_default();
+                let line = format!("{} {}: {}", part("status"), part("name"), part("detail"));
+                detail(page, "check", &line);
+            }
+        }
+        Value::Object(fields) if fields.contains_key("considered") => {
+            for (name, value) in fields {
+                field(page, name, value);
+            }
+        }
+        other => {
+            let text = plain(other);
+            if !text.is_empty() {
+                detail(page, name, &text);
+            }
+        }
+    }
+}
+
+/// Values without JSON's punctuation.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Number(n) => n.as_u64().map_or_else(|| n.to_string(), thousands),
+        Value::Bool(yes) => yes.to_string(),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(plain).collect();
+            items.join(", ")
+        }
+        Value::Object(fields) => {
+            let parts: Vec<String> = fields
+                .iter()
+                .map(|(name, value)| (name, plain(value)))
+                .filter(|(_, text)| !text.is_empty())
+                .map(|(name, text)| format!("{name} {text}"))
+                .collect();
+            parts.join(", ")
+        }
+    }
+}
+
+fn detail(page: &mut Page, name: &str, text: &str) {
+    let room = page.width().saturating_sub(name.len() + 6).max(20);
+    page.raw_line(&format!(
+        "    {DIM}{}:{DIM:#} {}",
+        one_line(name, 40),
+        one_line(text, room)
+    ));
+}
+
+/// The providers that were considered, with their factors.
+fn candidates(page: &mut Page, rows: &[Value]) {
+    let mut table = Table::new(
+        &[
+            "    PROVIDER",
+            "SCORE",
+            "AFFINITY",
+            "CAPACITY",
+            "SESSION",
+            "ROOM",
+        ],
+        5,
+    );
+    let number = |row: &Value, key: &str| {
+        let text = row[key]
+            .as_f64()
+            .map_or(String::new(), |x| format!("{x:.2}"));
+        cell(text).right()
+    };
+    for row in rows {
+        let room = &row["room"];
+        let reason = ["reason", "window"]
+            .iter()
+            .find_map(|key| room[key].as_str())
+            .unwrap_or("");
+        table.row([
+            cell(format!("    {}", row["provider"].as_str().unwrap_or("?"))),
+            number(row, "score"),
+            number(row, "affinity"),
+            number(row, "capacity"),
+            number(row, "session"),
+            cell(format!("{} {reason}", room["state"].as_str().unwrap_or("")).trim()),
+        ]);
+    }
+    page.table(&table);
+}

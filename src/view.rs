@@ -1,0 +1,15 @@
+//! Read models: one struct per answer, with its query. `--json`, tables and later fronts all
+//! show these, and `rigs schema` prints their JSON Schema.
+
+pub(crate) mod bead;
+pub(crate) mod config;
+pub(crate) mod convoy;
+pub(crate) mod diff;
+pub(crate) mod goal;
+pub(crate) mod init;
+pub(crate) mod model;
+pub(crate) mod provider;
+pub(crate) mod schema;
+pub(crate) mod status;
+pub(crate) mod usage;
+pub(crate) mod why;

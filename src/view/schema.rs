@@ -1,0 +1,99 @@
+//! The JSON Schemas of all answers, by name.
+
+use schemars::{JsonSchema, Schema, schema_for};
+
+/// One answer with its schema.
+pub(crate) struct Kind {
+    pub(crate) name: &'static str,
+    /// The commands that give it.
+    pub(crate) from: &'static str,
+    pub(crate) schema: fn() -> Schema,
+}
+
+fn of<T: JsonSchema>() -> Schema {
+    schema_for!(T)
+}
+
+/// Everything that `rigs schema` knows.
+pub(crate) const KINDS: &[Kind] = &[
+    Kind {
+        name: "bead",
+        from: "bead create, bead list (a list of these), bead show, bead cancel",
+        schema: of::<super::bead::BeadView>,
+    },
+    Kind {
+        name: "convoy",
+        from: "convoy create, list (a list of these), show, add, pause, resume, cancel, land",
+        schema: of::<super::convoy::ConvoyView>,
+    },
+    Kind {
+        name: "config",
+        from: "config show (a list of these)",
+        schema: of::<super::config::Entry>,
+    },
+    Kind {
+        name: "config-check",
+        from: "config check",
+        schema: of::<super::config::Checked>,
+    },
+    Kind {
+        name: "config-path",
+        from: "config path",
+        schema: of::<super::config::Located>,
+    },
+    Kind {
+        name: "diff",
+        from: "bead diff",
+        schema: of::<super::diff::Diff>,
+    },
+    Kind {
+        name: "event",
+        from: "events (one per line)",
+        schema: of::<crate::db::Event>,
+    },
+    Kind {
+        name: "goal",
+        from: "goal execute, goal resume",
+        schema: of::<super::goal::GoalSummary>,
+    },
+    Kind {
+        name: "init",
+        from: "init",
+        schema: of::<super::init::Initialized>,
+    },
+    Kind {
+        name: "plan",
+        from: "goal plan",
+        schema: of::<super::goal::PlanView>,
+    },
+    Kind {
+        name: "model",
+        from: "model list (a list of these), model pull, model add, model remove",
+        schema: of::<super::model::ModelView>,
+    },
+    Kind {
+        name: "provider",
+        from: "provider list (a list of these)",
+        schema: of::<super::provider::ProviderView>,
+    },
+    Kind {
+        name: "provider-test",
+        from: "provider test",
+        schema: of::<super::provider::Tested>,
+    },
+    Kind {
+        name: "status",
+        from: "status",
+        schema: of::<super::status::Status>,
+    },
+    Kind {
+        name: "tank",
+        from: "tank list (a list of these), tank status, tank set",
+        schema: of::<crate::refinery::TankView>,
+    },
+    Kind {
+        name: "why",
+        from: "why",
+        schema: of::<super::why::Why>,
+    },
+];

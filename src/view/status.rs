@@ -1,0 +1,94 @@
+//! The overview: what is queued, what runs, what today cost, when something happens next.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::usage::{self, Used};
+use crate::core::{BeadId, BeadStatus, ProviderName, Timestamp};
+use crate::db::Conn;
+use crate::depot::{DepotError, store};
+use crate::refinery::TankView;
+
+/// Everything at a glance.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub(crate) struct Status {
+    pub(crate) tanks: Vec<TankView>,
+    /// States that hold at least one bead.
+    pub(crate) beads: Vec<Count>,
+    pub(crate) running: Vec<RunView>,
+    /// Since midnight UTC.
+    pub(crate) today: Used,
+    /// When the first deferred bead can go on.
+    pub(crate) next_wake: Option<Timestamp>,
+    /// The process that runs the loop; `null` when none does.
+    pub(crate) foreman: Option<ForemanView>,
+}
+
+/// How many beads are in a state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct Count {
+    pub(crate) status: BeadStatus,
+    pub(crate) count: u64,
+}
+
+/// One attempt that is running.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Run")]
+pub(crate) struct RunView {
+    pub(crate) bead_id: BeadId,
+    pub(crate) title: String,
+    pub(crate) provider: ProviderName,
+    pub(crate) model: Option<String>,
+    pub(crate) attempt: u64,
+    pub(crate) started_at: Timestamp,
+}
+
+/// Who runs the loop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Foreman")]
+pub(crate) struct ForemanView {
+    pub(crate) pid: u32,
+}
+
+/// The part of the answer that the store knows; the caller adds tanks and foreman.
+pub(crate) async fn status(conn: &mut Conn, now: Timestamp) -> Result<Status, DepotError> {
+    let mut beads: Vec<Count> = store::status_counts(conn, None)
+        .await?
+        .into_iter()
+        .map(|(status, n)| Count {
+            status,
+            count: u64::try_from(n).unwrap_or(0),
+        })
+        .collect();
+    beads.sort_by_key(|count| count.status);
+    let mut running = Vec::new();
+    for attempt in store::running_attempts(conn).await? {
+        let bead = store::get(conn, &attempt.bead_id).await?;
+        running.push(RunView {
+            title: bead.map_or_else(String::new, |bead| bead.title),
+            bead_id: attempt.bead_id,
+            provider: attempt.provider,
+            model: attempt.model,
+            attempt: u64::try_from(attempt.number).unwrap_or(0),
+            started_at: attempt.started_at,
+        });
+    }
+    let next_wake: Option<Timestamp> = sqlx::query_scalar(
+        "SELECT min(deferred_until) FROM beads WHERE status = 'deferred' AND deferred_until IS NOT NULL",
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+    Ok(Status {
+        tanks: Vec::new(),
+        beads,
+        running,
+        today: usage::since(conn, midnight(now)).await?,
+        next_wake,
+        foreman: None,
+    })
+}
+
+fn midnight(now: Timestamp) -> Timestamp {
+    const DAY: i64 = 86_400_000;
+    Timestamp::from_millis(now.millis().div_euclid(DAY) * DAY)
+}

@@ -1,0 +1,72 @@
+//! Every decision about one bead, from the event log.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::core::{BeadId, BeadStatus};
+use crate::db::events::{self, EventFilter};
+use crate::db::{Conn, Event};
+use crate::depot::{DepotError, store};
+
+/// What happened to a bead, in order, with the inputs of each decision.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub(crate) struct Why {
+    pub(crate) bead_id: BeadId,
+    pub(crate) title: String,
+    pub(crate) status: BeadStatus,
+    /// Why it stands where it stands, in a sentence.
+    pub(crate) now: String,
+    pub(crate) events: Vec<Event>,
+}
+
+/// More events than a bead has in a year of walls.
+const MOST: i64 = 10_000;
+
+pub(crate) async fn why(conn: &mut Conn, id: &BeadId) -> Result<Why, DepotError> {
+    let bead = store::get(conn, id)
+        .await?
+        .ok_or_else(|| DepotError::NoBead(id.clone()))?;
+    let filter = EventFilter {
+        bead: Some(id.clone()),
+        ..EventFilter::default()
+    };
+    let events = events::list(conn, &filter, MOST).await?;
+    Ok(Why {
+        now: now(&bead),
+        bead_id: bead.id,
+        title: bead.title,
+        status: bead.status,
+        events,
+    })
+}
+
+fn now(bead: &crate::depot::Bead) -> String {
+    match bead.status {
+        BeadStatus::Pending => {
+            "nobody has looked at it yet; a foreman or a goal takes it up".into()
+        }
+        BeadStatus::Optimizing => "its prompt and estimate are being made".into(),
+        BeadStatus::Queued if bead.open_deps > 0 => format!(
+            "it waits for {}",
+            crate::core::text::count(bead.open_deps as usize, "dependency", "dependencies")
+        ),
+        BeadStatus::Queued => "it is ready and waits to be claimed".into(),
+        BeadStatus::Assigned | BeadStatus::InProgress => match &bead.assigned_provider {
+            Some(provider) => format!("{provider} works on it, attempt {}", bead.attempt),
+            None => "it is being worked on".into(),
+        },
+        BeadStatus::Reviewing => "its result is being checked".into(),
+        BeadStatus::Merging => "its work is being merged".into(),
+        BeadStatus::Completed => "it is done".into(),
+        BeadStatus::Deferred => bead
+            .deferral
+            .as_ref()
+            .map_or("it waits for capacity".into(), |d| d.reason.clone()),
+        BeadStatus::Blocked => bead
+            .block_reason
+            .clone()
+            .unwrap_or_else(|| "it is blocked".into()),
+        BeadStatus::Failed => bead.error.clone().unwrap_or_else(|| "it failed".into()),
+        BeadStatus::Cancelled => "it was cancelled".into(),
+    }
+}
