@@ -1,0 +1,105 @@
+//! What each type of event means and what its payload holds.
+
+use crate::db::EventType;
+
+/// The fields of the payload, and the meaning.
+pub(super) struct Told {
+    pub(super) payload: &'static str,
+    pub(super) means: &'static str,
+}
+
+/// What every step of a bead carries.
+pub(super) const STEP: &str = "from, to";
+
+pub(super) fn told(kind: EventType) -> Told {
+    use EventType as E;
+    let (payload, means) = match kind {
+        E::BeadCreated => ("title, task_type, depends_on", "a bead was created"),
+        E::BeadEdited => ("depends_on", "a dependency was added"),
+        E::BeadAssay => (STEP, "its prompt and estimate are being made"),
+        E::BeadQueue => ("from, to, estimate", "it may be run; `estimate` in tokens"),
+        E::BeadClaim => (
+            "from, to, attempt, provider, model, resumes, decision",
+            "a foreman chose a provider; `decision` has the strategy and every provider that was considered, with its factors",
+        ),
+        E::BeadStart => ("from, to, attempt", "its agent was started"),
+        E::BeadFinish => ("from, to, attempt", "its agent ended with a result"),
+        E::BeadAccept => ("from, to, attempt, checks", "the quality gate passed it"),
+        E::BeadRevise => (
+            "from, to, attempt, feedback",
+            "the gate or the merge sent it back; counts as a failure",
+        ),
+        E::BeadComplete => (
+            "from, to, attempt, commit",
+            "merged as `commit`, or its answer is stored",
+        ),
+        E::BeadDefer => (
+            "from, to, attempt, until, waits_for",
+            "it waits for capacity; `waits_for` has provider, window and reason",
+        ),
+        E::BeadPromote => (STEP, "the time it waited for has come"),
+        E::BeadRelease => (
+            "from, to, attempt, reason",
+            "put back without a verdict: a wall, a fault of the provider, a shutdown, a crash",
+        ),
+        E::BeadBlock => (
+            "from, to, attempt, cause, reason",
+            "it cannot go on by itself",
+        ),
+        E::BeadUnblock => (STEP, "what blocked it is gone"),
+        E::BeadFail => ("from, to, attempt, error", "given up"),
+        E::BeadCancel => ("from, to, reason", "a person does not want it any more"),
+        E::BeadRetry => (STEP, "a person asked for another try"),
+        E::BeadAdopted => (
+            "state, attempt",
+            "a new foreman took it up behind its finished run",
+        ),
+        E::ConvoyCreated => ("name, goal, planned_by", "a convoy was created"),
+        E::ConvoyBeadAdded => ("", "a bead was put into it"),
+        E::ConvoyStarted => (STEP, "the first of its beads was claimed"),
+        E::ConvoyPaused => (STEP, "no more of its beads are started"),
+        E::ConvoyResumed => (STEP, "its beads are started again"),
+        E::ConvoyCompleted => (STEP, "all its beads are completed, or cancelled"),
+        E::ConvoyFailed => (STEP, "it can go no further, and a bead failed"),
+        E::ConvoyCancelled => ("from, to, reason", "a person cancelled it"),
+        E::ConvoyLanded => (
+            "commit",
+            "its work was merged into the branch it started from",
+        ),
+        E::AttemptEnded => (
+            "attempt, class, rule, message, exit_code, commit",
+            "a run ended; `class` is how, `rule` is what showed it, `commit` keeps its work",
+        ),
+        E::GateChecked => ("result, checks, score", "what the quality gate saw"),
+        E::MergeConflict => ("files", "the work conflicts with what was merged meanwhile"),
+        E::CapacityReserved => (
+            "tokens, requests, cost_micro_usd, model, expires_at",
+            "capacity was set aside on every window of the provider",
+        ),
+        E::CapacitySettled => (
+            "outcome, reserved_tokens, tokens, usage",
+            "the reservation ended: `settled` with what was reported, `charged` with the estimate, `released` unused",
+        ),
+        E::WindowObserved => (
+            "window, seconds, scope, status, used_fraction, remaining, limit, resets_at, source",
+            "a provider said something new about a window",
+        ),
+        E::WindowClosed => (
+            "window, seconds, scope, until, resets_at, class, rule",
+            "a wall: nothing is started through this window before `until`",
+        ),
+        E::WindowSet => (
+            "window, scope, limit, used_fraction, resets_at, opened",
+            "a person said something about a window, or had walls forgotten (`opened`)",
+        ),
+        E::CircuitChanged => (
+            "scope, state, failures, until, class, reason",
+            "a provider is paused after errors, or used again",
+        ),
+        E::ForemanRecovered => (
+            "lost_attempts, charged_reservations, taken_up",
+            "a foreman cleaned up behind one that was gone",
+        ),
+    };
+    Told { payload, means }
+}
