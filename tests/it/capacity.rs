@@ -1,0 +1,217 @@
+//! Tanks and the overview.
+
+use crate::harness::TestEnv;
+
+const CONFIG: &str = r#"
+[providers.claude]
+command = "/bin/true"
+limits = [ { window = "5h", kind = "anchored", unit = "tokens", amount = 35000 } ]
+[providers.codex]
+command = "/bin/true"
+[providers.off]
+kind = "ollama"
+enabled = false
+"#;
+
+#[test]
+fn tanks_show_what_is_known_and_what_is_not() {
+    let env = TestEnv::new();
+    env.config(CONFIG);
+    insta::assert_snapshot!(env.rigs(["tank", "list"]).run(), @r"
+    PROVIDER  HEALTH   LEFT                NOTES
+    claude    green    ██████████ 100%     5h_tokens 0% used, ledger
+    codex     unknown  ·········· unknown  one bead at a time until the provider says more
+    [exit status: 0]
+    ");
+    insta::assert_snapshot!(env.rigs(["tank", "status", "claude"]).run(), @r"
+    claude
+    health        green
+    left          ██████████ 100%
+    running       0
+
+    WINDOW     SCOPE    KIND         LENGTH                USED  SOURCE
+    5h_tokens  account  anchored         5h  0 of 35,000 tokens  ledger
+    parallel   account  concurrency                 0 of 2 runs  ledger
+    [exit status: 0]
+    ");
+    insta::assert_snapshot!(env.rigs(["tank", "status", "codex"]).run(), @r"
+    codex
+    health        unknown
+    left          ·········· unknown
+    running       0
+
+    WINDOW    SCOPE    KIND         LENGTH         USED  SOURCE
+    codex_5h  account  percent          5h      unknown  default
+    codex_7d  account  percent          7d      unknown  default
+    parallel  account  concurrency          0 of 2 runs  ledger
+    [exit status: 0]
+    ");
+    insta::assert_snapshot!(env.rigs(["--json", "tank", "status", "claude"]).run(), @r#"
+    {
+      "provider": "claude",
+      "health": "green",
+      "ratio": 1.0,
+      "next_reset": null,
+      "windows": [
+        {
+          "id": "5h_tokens",
+          "scope": "account",
+          "kind": "anchored",
+          "unit": "tokens",
+          "limit": 35000,
+          "used": 0,
+          "reserved": 0,
+          "percent": 0.0,
+          "tokens": null,
+          "duration_seconds": 18000,
+          "resets_at": null,
+          "closed_until": null,
+          "source": "ledger",
+          "observed_at": null,
+          "confidence": "high"
+        },
+        {
+          "id": "parallel",
+          "scope": "account",
+          "kind": "concurrency",
+          "unit": "runs",
+          "limit": 2,
+          "used": 0,
+          "reserved": 0,
+          "percent": 0.0,
+          "tokens": null,
+          "duration_seconds": null,
+          "resets_at": null,
+          "closed_until": null,
+          "source": "ledger",
+          "observed_at": null,
+          "confidence": "high"
+        }
+      ],
+      "circuits": [],
+      "in_flight": 0,
+      "reserve": 0.0,
+      "forecast": null
+    }
+    [exit status: 0]
+    "#);
+    insta::assert_snapshot!(env.rigs(["tank", "status", "off"]).run(), @r"
+    ------- stderr -------
+    error: the provider `off` is disabled
+      hint: set `enabled = true` in [providers.off]
+    [exit status: 4]
+    ");
+    insta::assert_snapshot!(env.rigs(["tank", "status", "../x"]).run(), @r"
+    ------- stderr -------
+    error: invalid value '../x' for '<PROVIDER>': `../x` is not a provider name: use 1 to 64 of a-z, 0-9, - and _, starting with a letter or digit
+
+    For more information, try '--help'.
+    [exit status: 2]
+    ");
+}
+
+#[test]
+fn a_person_can_correct_a_tank() {
+    let env = TestEnv::new();
+    env.config(CONFIG);
+    let set = [
+        "tank",
+        "set",
+        "codex",
+        "--window",
+        "5h",
+        "--percent",
+        "90",
+        "--reset",
+        "3h",
+    ];
+    insta::assert_snapshot!(env.rigs(set).run(), @r"
+    ------- stderr -------
+    codex: the window 5h is set
+    [exit status: 0]
+    ");
+    insta::assert_snapshot!(env.rigs(["tank", "list"]).run(), @r"
+    PROVIDER  HEALTH  LEFT             NOTES
+    claude    green   ██████████ 100%  5h_tokens 0% used, ledger
+    codex     red     █░░░░░░░░░  10%  codex_5h 90% used, manual [duration] ago
+    [exit status: 0]
+    ");
+    insta::assert_snapshot!(env.rigs(["tank", "set", "claude", "50000"]).run(), @r"
+    ------- stderr -------
+    claude: the window 5h_tokens is set
+    [exit status: 0]
+    ");
+    let tank = env
+        .rigs(["--json", "tank", "status", "claude"])
+        .run()
+        .success()
+        .json();
+    assert_eq!(tank["windows"][0]["limit"], 50000);
+    insta::assert_snapshot!(env.rigs(["tank", "set", "claude", "--window", "9d", "--percent", "5"]).run(), @r"
+    ------- stderr -------
+    error: claude has no window `9d` (it has: 5h_tokens)
+      hint: a new window needs its length and size: TOKENS --window 5h
+    [exit status: 3]
+    ");
+    insta::assert_snapshot!(env.rigs(["tank", "set", "claude"]).run(), @r"
+    ------- stderr -------
+    error: the following required arguments were not provided:
+      <TOKENS>
+
+    Usage: rigs tank set <PROVIDER> <TOKENS>
+
+    For more information, try '--help'.
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.rigs(["tank", "set", "claude", "--percent", "-5"]).run(), @r"
+    ------- stderr -------
+    error: unexpected argument '-5' found
+
+      tip: to pass '-5' as a value, use '-- -5'
+
+    Usage: rigs tank set [OPTIONS] <PROVIDER> [TOKENS]
+
+    For more information, try '--help'.
+    [exit status: 2]
+    ");
+    insta::assert_snapshot!(env.rigs(["tank", "set", "claude", "--reset", "2020-01-01T00:00:00Z"]).run(), @r"
+    ------- stderr -------
+    error: --reset must be in the future
+    [exit status: 2]
+    ");
+}
+
+#[test]
+fn the_overview_is_one_page() {
+    let env = TestEnv::new();
+    env.config(CONFIG);
+    insta::assert_snapshot!(env.rigs(["status"]).run(), @r#"
+    PROVIDER  HEALTH   LEFT                NOTES
+    claude    green    ██████████ 100%     5h_tokens 0% used, ledger
+    codex     unknown  ·········· unknown  one bead at a time until the provider says more
+
+    Beads
+      none yet: `rigs goal execute "..."` or `rigs bead create "..."`
+
+    foreman  none runs; `rigs foreman start --foreground` works on what is queued
+    today    0 tokens in 0 requests, $0.00
+    [exit status: 0]
+    "#);
+    drop(
+        env.rigs(["bead", "create", "one", "--no-repo"])
+            .run()
+            .success(),
+    );
+    drop(
+        env.rigs(["bead", "create", "two", "--no-repo"])
+            .run()
+            .success(),
+    );
+    let status = env.rigs(["--json", "status"]).run().success().json();
+    assert_eq!(
+        status["beads"],
+        serde_json::json!([{ "status": "pending", "count": 2 }])
+    );
+    assert_eq!(status["today"]["requests"], 0);
+    assert_eq!(status["tanks"].as_array().map(Vec::len), Some(2));
+}

@@ -1,0 +1,15 @@
+//! Real programs against the lab: `scripts/e2e/run.sh` installs them and runs these tests.
+//! A missing program fails the test.
+
+mod agents;
+mod claude;
+mod claude_alone;
+mod codex;
+mod codex_alone;
+mod embedded;
+mod errors;
+mod goals;
+mod kill;
+mod models;
+mod servers;
+mod wall;

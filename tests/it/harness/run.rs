@@ -1,0 +1,261 @@
+//! One command: how it is started, watched, signalled and awaited.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use super::output::layout;
+use super::{Output, TestEnv};
+
+/// More than any command of a test may take.
+const TIMEOUT: Duration = Duration::from_mins(1);
+
+/// A command that is not started yet.
+#[must_use]
+pub(crate) struct Run<'a> {
+    env: &'a TestEnv,
+    program: PathBuf,
+    args: Vec<OsString>,
+    vars: BTreeMap<String, OsString>,
+    dir: PathBuf,
+    stdin: Vec<u8>,
+    timeout: Duration,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(
+        env: &'a TestEnv,
+        program: PathBuf,
+        args: Vec<OsString>,
+        vars: BTreeMap<String, OsString>,
+    ) -> Self {
+        let dir = env.root().to_owned();
+        Self {
+            env,
+            program,
+            args,
+            vars,
+            dir,
+            stdin: Vec::new(),
+            timeout: TIMEOUT,
+        }
+    }
+
+    pub(crate) fn dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.dir = dir.into();
+        self
+    }
+
+    /// Further arguments.
+    pub(crate) fn args<I>(mut self, args: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<OsString>,
+    {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// What it reads, then end of file; nothing unless given.
+    pub(crate) fn stdin(mut self, text: impl Into<Vec<u8>>) -> Self {
+        self.stdin = text.into();
+        self
+    }
+
+    pub(crate) fn var(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.vars.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Its clock is the real one: for commands that wait for something outside of them.
+    pub(crate) fn real_time(mut self) -> Self {
+        self.vars.remove("RIGS_TEST_TIME");
+        self
+    }
+
+    /// A command that takes longer fails the test.
+    pub(crate) fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Runs to its end.
+    #[must_use = "a command may fail"]
+    #[track_caller]
+    pub(crate) fn run(self) -> Output {
+        let timeout = self.timeout;
+        self.start().wait(timeout)
+    }
+
+    /// Starts it, and lets the test go on.
+    pub(crate) fn start(self) -> Running<'a> {
+        let mut child = self.command().spawn().unwrap_or_else(|e| {
+            panic!("{} does not start: {e}", self.program.display());
+        });
+        let (send, parts) = channel();
+        pump(
+            child.stdout.take().expect("stdout is piped"),
+            Stream::Out,
+            send.clone(),
+        );
+        pump(
+            child.stderr.take().expect("stderr is piped"),
+            Stream::Err,
+            send,
+        );
+        let mut stdin = child.stdin.take().expect("stdin is piped");
+        let text = self.stdin;
+        // A thread: a command that prints much before it reads would block us both. One that
+        // does not read at all breaks the pipe, which is its right.
+        std::thread::spawn(move || drop(stdin.write_all(&text)));
+        Running {
+            env: self.env,
+            child,
+            parts,
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+            began: Instant::now(),
+        }
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the harness stands outside of rigs"
+    )]
+    fn command(&self) -> std::process::Command {
+        let mut command = std::process::Command::new(&self.program);
+        command
+            .args(&self.args)
+            .env_clear()
+            .envs(&self.vars)
+            .current_dir(&self.dir)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Stream {
+    Out,
+    Err,
+}
+
+/// Passes on what comes out of a pipe, until its end or until nobody listens any more.
+fn pump(mut pipe: impl Read + Send + 'static, stream: Stream, send: Sender<(Stream, Vec<u8>)>) {
+    std::thread::spawn(move || {
+        let mut part = vec![0; 8192];
+        while let Ok(n @ 1..) = pipe.read(&mut part) {
+            if send.send((stream, part[..n].to_vec())).is_err() {
+                return;
+            }
+        }
+    });
+}
+
+/// A command that runs. Dropped before its end, it is killed.
+#[must_use]
+pub(crate) struct Running<'a> {
+    env: &'a TestEnv,
+    child: Child,
+    parts: Receiver<(Stream, Vec<u8>)>,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+    began: Instant,
+}
+
+impl Running<'_> {
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal to this process alone, as `kill PID` does.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = nix::unistd::Pid::from_raw(self.child.id() as i32);
+        nix::sys::signal::kill(pid, signal).expect("the process is there to be signalled");
+    }
+
+    /// Waits until stdout and stderr together hold this text.
+    #[track_caller]
+    pub(crate) fn wait_for(&mut self, text: &str, timeout: Duration) {
+        let end = Instant::now() + timeout;
+        while !self.so_far().contains(text) {
+            let came = self.take(end.saturating_duration_since(Instant::now()));
+            assert!(came, "`{text}` did not come; so far:\n{}", self.so_far());
+        }
+    }
+
+    /// Everything it printed so far: stdout, then stderr.
+    pub(crate) fn so_far(&mut self) -> String {
+        while self.take(Duration::ZERO) {}
+        format!("{}{}", lossy(&self.stdout), lossy(&self.stderr))
+    }
+
+    /// Waits for its end; a command that takes longer is killed and fails the test.
+    #[must_use = "a command may fail"]
+    #[track_caller]
+    pub(crate) fn wait(mut self, timeout: Duration) -> Output {
+        let end = Instant::now() + timeout;
+        // Both pipes closed is the usual sign of the end; a grandchild may hold them open.
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("our own child") {
+                break status;
+            }
+            if Instant::now() >= end {
+                self.child.kill().expect("our own child");
+                panic!(
+                    "still running after {timeout:?}; so far:\n{}",
+                    self.so_far()
+                );
+            }
+            if !self.take(Duration::from_millis(10)) {
+                // The pipes may be closed, then `take` returns at once.
+                super::processes::wait_until(Duration::from_millis(5), || false);
+            }
+        };
+        let grace = Instant::now() + Duration::from_secs(1);
+        while self.take(grace.saturating_duration_since(Instant::now())) {}
+        let code = status.code().unwrap_or_else(|| {
+            128 + std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or_default()
+        });
+        let (stdout, stderr) = (lossy(&self.stdout), lossy(&self.stderr));
+        let normalised = self.env.normalise(&layout(&stdout, &stderr, code));
+        Output {
+            stdout,
+            stderr,
+            code,
+            duration: self.began.elapsed(),
+            normalised,
+        }
+    }
+
+    /// Takes one more part; false when none came in time or both pipes are closed.
+    fn take(&mut self, timeout: Duration) -> bool {
+        match self.parts.recv_timeout(timeout) {
+            Ok((Stream::Out, part)) => self.stdout.extend(part),
+            Ok((Stream::Err, part)) => self.stderr.extend(part),
+            Err(_) => return false,
+        }
+        true
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            drop(self.child.kill());
+        }
+        drop(self.child.wait());
+    }
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

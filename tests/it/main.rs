@@ -1,0 +1,30 @@
+//! Program tests: what a person sees. One binary, one module per topic; each test has a
+//! [`harness::TestEnv`] of its own, and [`lab`] stands in for the providers' servers.
+
+#![cfg(test)] // Says to clippy that helpers are test code too.
+
+mod architecture;
+mod beads;
+mod capacity;
+mod commands;
+mod conflict;
+mod dependencies;
+mod docs;
+#[cfg(feature = "e2e")]
+mod e2e;
+mod events;
+mod fake_agent;
+mod flow;
+mod goal;
+mod harness;
+mod hostile;
+mod kill;
+#[path = "../lab/lab.rs"]
+mod lab;
+mod lab_upstream;
+mod models;
+mod repositories;
+mod settings;
+mod steering;
+mod two;
+mod wall;
