@@ -48,13 +48,13 @@ pub(crate) enum DbError {
     },
     #[error("{path} is not a rigs store")]
     Foreign { path: String },
-    #[error("the store {path} is damaged")]
+    #[error("the store{} is damaged", named(path))]
     Corrupt {
         path: String,
         #[source]
         source: sqlx::Error,
     },
-    #[error("the store {path} cannot be written")]
+    #[error("the store{} cannot be written", named(path))]
     ReadOnly {
         path: String,
         #[source]
@@ -74,6 +74,15 @@ pub(crate) enum DbError {
     Migrate(#[source] MigrateError),
     #[error("the store failed")]
     Sqlx(#[source] sqlx::Error),
+}
+
+/// The path where it is known: an error in the middle of a transaction does not know it.
+fn named(path: &str) -> String {
+    if path.is_empty() {
+        String::new()
+    } else {
+        format!(" {path}")
+    }
 }
 
 impl From<sqlx::Error> for DbError {
@@ -353,6 +362,9 @@ mod tests {
             .execute(&mut *conn)
             .await
             .unwrap_err();
-        assert!(matches!(DbError::from(error), DbError::ReadOnly { .. }));
+        assert_eq!(
+            DbError::from(error).to_string(),
+            "the store cannot be written"
+        );
     }
 }
