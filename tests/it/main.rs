@@ -23,6 +23,7 @@ mod kill;
 mod lab;
 mod lab_upstream;
 mod models;
+mod nonsense;
 mod repositories;
 mod settings;
 mod steering;
