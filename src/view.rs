@@ -11,5 +11,4 @@ pub(crate) mod model;
 pub(crate) mod provider;
 pub(crate) mod schema;
 pub(crate) mod status;
-pub(crate) mod usage;
 pub(crate) mod why;

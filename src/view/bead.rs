@@ -4,13 +4,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::usage::{self, Used};
 use crate::core::{
     BeadId, BeadStatus, BlockCause, Complexity, ConvoyId, Criterion, Estimate, Permission,
-    Priority, ProviderName, TaskType, Timestamp,
+    Priority, ProviderName, TaskType, Timestamp, Usage,
 };
 use crate::db::Conn;
 use crate::depot::{Attempt, Bead, BeadFilter, DepotError, store};
+use crate::refinery::store::{Of, used};
 
 /// One bead. Fields are only ever added.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -29,7 +29,7 @@ pub(crate) struct BeadView {
     pub(crate) estimate: Option<Estimate>,
     /// Input, output and cache writes of all attempts; `null` before the first one ended.
     pub(crate) actual_tokens: Option<u64>,
-    pub(crate) usage: Used,
+    pub(crate) usage: Usage,
     pub(crate) preferred_provider: Option<ProviderName>,
     pub(crate) preferred_model: Option<String>,
     pub(crate) assigned_provider: Option<ProviderName>,
@@ -123,7 +123,7 @@ pub(crate) async fn show(conn: &mut Conn, id: &BeadId) -> Result<BeadView, Depot
 /// A bead as it is stored, with what other tables know of it.
 pub(crate) async fn view(conn: &mut Conn, bead: Bead) -> Result<BeadView, DepotError> {
     let dependencies = store::dependencies_of(conn, &bead.id).await?;
-    let usage = usage::of_bead(conn, &bead.id).await?;
+    let usage = used(conn, Of::Bead(&bead.id), None).await?;
     let estimate = (bead.estimated_tokens > 0).then(|| bead.estimate());
     Ok(BeadView {
         dependencies,

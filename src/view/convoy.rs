@@ -3,10 +3,10 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::usage::{self, Used};
-use crate::core::{BeadId, BeadStatus, ConvoyId, ConvoyStatus, ProviderName, Timestamp};
+use crate::core::{BeadId, BeadStatus, ConvoyId, ConvoyStatus, ProviderName, Timestamp, Usage};
 use crate::db::Conn;
 use crate::depot::{Convoy, DepotError, Progress, store};
+use crate::refinery::store::{Of, used};
 
 /// One convoy. Fields are only ever added.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -24,7 +24,7 @@ pub(crate) struct ConvoyView {
     /// Where the work of its beads is merged.
     pub(crate) branch: Option<String>,
     pub(crate) planned_by: Option<String>,
-    pub(crate) usage: Used,
+    pub(crate) usage: Usage,
     pub(crate) deadline: Option<Timestamp>,
     pub(crate) created_at: Timestamp,
     pub(crate) started_at: Option<Timestamp>,
@@ -80,7 +80,7 @@ pub(crate) async fn show(conn: &mut Conn, id: &ConvoyId) -> Result<ConvoyView, D
 
 async fn view(conn: &mut Conn, convoy: Convoy) -> Result<ConvoyView, DepotError> {
     let progress = store::progress(conn, &convoy.id).await?;
-    let usage = usage::of_convoy(conn, &convoy.id).await?;
+    let usage = used(conn, Of::Convoy(&convoy.id), None).await?;
     Ok(ConvoyView {
         progress,
         usage,

@@ -3,11 +3,11 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::usage::{self, Used};
-use crate::core::{BeadId, BeadStatus, ProviderName, Timestamp};
+use crate::core::{BeadId, BeadStatus, ProviderName, Timestamp, Usage};
 use crate::db::Conn;
 use crate::depot::{DepotError, store};
 use crate::refinery::TankView;
+use crate::refinery::store::{Of, used};
 
 /// Everything at a glance.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -17,7 +17,7 @@ pub(crate) struct Status {
     pub(crate) beads: Vec<Count>,
     pub(crate) running: Vec<RunView>,
     /// Since midnight UTC.
-    pub(crate) today: Used,
+    pub(crate) today: Usage,
     /// When the first deferred bead can go on.
     pub(crate) next_wake: Option<Timestamp>,
     /// The process that runs the loop; `null` when none does.
@@ -73,16 +73,12 @@ pub(crate) async fn status(conn: &mut Conn, now: Timestamp) -> Result<Status, De
             started_at: attempt.started_at,
         });
     }
-    let next_wake: Option<Timestamp> = sqlx::query_scalar(
-        "SELECT min(deferred_until) FROM beads WHERE status = 'deferred' AND deferred_until IS NOT NULL",
-    )
-    .fetch_one(&mut *conn)
-    .await?;
+    let next_wake = store::next_due(conn, None).await?;
     Ok(Status {
         tanks: Vec::new(),
         beads,
         running,
-        today: usage::since(conn, midnight(now)).await?,
+        today: used(conn, Of::All, Some(midnight(now))).await?,
         next_wake,
         foreman: None,
     })
