@@ -6,6 +6,7 @@ pub(crate) mod bead;
 mod completions;
 mod config;
 mod convoy;
+mod cost;
 mod events;
 pub(crate) mod failure;
 pub(crate) mod find;
@@ -112,6 +113,7 @@ enum Command {
     Status(status::Args),
     Why(why::Args),
     Events(events::Args),
+    Cost(cost::Args),
     #[command(subcommand)]
     Config(config::Command),
     Schema(schema::Args),
@@ -165,6 +167,7 @@ fn dispatch(command: Command, app: &mut App) -> Ended {
             Command::Status(args) => status::run(args, app).await,
             Command::Why(args) => why::run(args, app).await,
             Command::Events(args) => events::run(args, app).await,
+            Command::Cost(args) => cost::run(args, app).await,
             Command::Config(command) => config::run(command, app),
             Command::Schema(args) => schema::run(args, app),
             Command::Completions(args) => completions::run(&args, app),

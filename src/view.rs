@@ -4,6 +4,7 @@
 pub(crate) mod bead;
 pub(crate) mod config;
 pub(crate) mod convoy;
+pub(crate) mod cost;
 pub(crate) mod diff;
 pub(crate) mod goal;
 pub(crate) mod init;

@@ -246,13 +246,14 @@ fn fit(text: &str, width: usize) -> String {
     cut
 }
 
-/// A gauge of `width` characters for a share between 0 and 1; all dots when it is unknown.
+/// A gauge of `width` characters for a share between 0 and 1; all dots when it is unknown. Plain
+/// ASCII: it is read in logs, over serial lines and by screen readers too.
 pub(crate) fn gauge(share: Option<f64>, width: usize) -> String {
     let Some(share) = share else {
-        return "·".repeat(width);
+        return format!("[{}]", ".".repeat(width));
     };
     let full = (share.clamp(0.0, 1.0) * width as f64).round() as usize;
-    format!("{}{}", "█".repeat(full), "░".repeat(width - full))
+    format!("[{}{}]", "#".repeat(full), "-".repeat(width - full))
 }
 
 #[cfg(test)]
@@ -295,8 +296,8 @@ mod tests {
 
     #[test]
     fn a_gauge_shows_unknown_as_unknown() {
-        assert_eq!(gauge(Some(0.5), 4), "██░░");
-        assert_eq!(gauge(Some(7.0), 4), "████");
-        assert_eq!(gauge(None, 4), "····");
+        assert_eq!(gauge(Some(0.5), 4), "[##--]");
+        assert_eq!(gauge(Some(7.0), 4), "[####]");
+        assert_eq!(gauge(None, 4), "[....]");
     }
 }

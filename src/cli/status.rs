@@ -1,7 +1,7 @@
 //! `rigs status`
 
 use super::page::{BOLD, DIM, Table, cell};
-use super::when::{Shown, ago};
+use super::when::{Due, ago};
 use super::{App, Ended, Exit, bead, tank};
 use crate::core::text::{count, thousands};
 use crate::db::Mode;
@@ -75,9 +75,10 @@ pub(crate) async fn run(_: Args, app: &mut App) -> Ended {
             ),
             (
                 "next",
-                status
-                    .next_wake
-                    .map(|at| format!("a deferred bead goes on {}", Shown { at, now })),
+                status.next.as_ref().map(|next| {
+                    let at = Due { at: next.at, now };
+                    format!("{at}: {} goes on; {}", next.bead_id, next.reason)
+                }),
             ),
         ]);
     })?;

@@ -1,6 +1,7 @@
 //! `rigs tank`: what capacity is left.
 
 mod list;
+mod reset;
 mod set;
 mod status;
 pub(crate) mod text;
@@ -17,6 +18,7 @@ pub(crate) enum Command {
     List(list::Args),
     Status(status::Args),
     Set(set::Args),
+    Reset(reset::Args),
 }
 
 pub(crate) async fn run(command: Command, app: &mut App) -> Ended {
@@ -24,6 +26,7 @@ pub(crate) async fn run(command: Command, app: &mut App) -> Ended {
         Command::List(args) => list::run(args, app).await,
         Command::Status(args) => status::run(args, app).await,
         Command::Set(args) => set::run(args, app).await,
+        Command::Reset(args) => reset::run(args, app).await,
     }
 }
 

@@ -60,6 +60,25 @@ impl fmt::Display for Shown {
     }
 }
 
+/// `14:20 +02:00 (in 2h 10m)`: a moment that something waits for, in the local zone, which is
+/// named because people read such figures on other machines than their own.
+pub(crate) struct Due {
+    pub(crate) at: Timestamp,
+    pub(crate) now: Timestamp,
+}
+
+impl fmt::Display for Due {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, now } = *self;
+        let local: DateTime<Local> = at.utc().into();
+        let zone = match local.offset().local_minus_utc() {
+            0 => "UTC".to_owned(),
+            _ => local.format("%:z").to_string(),
+        };
+        f.pad(&format!("{} {zone} ({})", clock(at, now), ago(at, now)))
+    }
+}
+
 /// Local time of day, with the date where it is not `now`'s day.
 pub(crate) fn clock(at: Timestamp, now: Timestamp) -> String {
     let local: DateTime<Local> = at.utc().into();

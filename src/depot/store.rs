@@ -18,7 +18,7 @@ pub(crate) use attempts::{
 pub(crate) use beads::add_dependency;
 pub(crate) use beads::{dependencies_of, get, insert, list, status_counts};
 pub(crate) use claim::{
-    Claim, adopt, claim, leased, let_go, next_due, pending, ready, renew_leases,
+    Claim, adopt, claim, first_deferred, leased, let_go, next_due, pending, ready, renew_leases,
 };
 pub(crate) use convoys::{
     add_bead, beads_of, cancel_convoy, convoy, insert_convoy, landed, list_convoys, pause,

@@ -4,12 +4,14 @@
 
 mod circuits;
 mod evidence;
+mod forget;
 mod ledger;
 mod load;
 #[cfg(test)]
 mod rebuild;
 mod reserve;
 mod set;
+mod spent;
 mod sums;
 #[cfg(test)]
 mod tests;
@@ -17,10 +19,12 @@ mod windows;
 
 pub(crate) use circuits::{disable, failure, lift, success};
 pub(crate) use evidence::{CloseOrder, close, observe};
+pub(crate) use forget::forget;
 pub(crate) use ledger::{Of, UsageRow, UsageSource, record, used};
 pub(crate) use load::{load, load_one};
 pub(crate) use reserve::{Claim, Slice, charge_estimate, expired, release, renew, reserve, settle};
 pub(crate) use set::{SetOrder, set};
+pub(crate) use spent::{By, Spent, spent};
 
 use std::fmt::Display;
 use std::str::FromStr;

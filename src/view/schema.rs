@@ -42,6 +42,11 @@ pub(crate) const KINDS: &[Kind] = &[
         schema: of::<super::config::Located>,
     },
     Kind {
+        name: "cost",
+        from: "cost",
+        schema: of::<super::cost::Cost>,
+    },
+    Kind {
         name: "diff",
         from: "bead diff",
         schema: of::<super::diff::Diff>,
@@ -88,7 +93,7 @@ pub(crate) const KINDS: &[Kind] = &[
     },
     Kind {
         name: "tank",
-        from: "tank list (a list of these), tank status, tank set",
+        from: "tank list (a list of these), tank status, tank set, tank reset",
         schema: of::<crate::refinery::TankView>,
     },
     Kind {

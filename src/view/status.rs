@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::core::{BeadId, BeadStatus, ProviderName, Timestamp, Usage};
 use crate::db::Conn;
-use crate::depot::{DepotError, store};
+use crate::depot::{Bead, DepotError, store};
 use crate::refinery::TankView;
 use crate::refinery::store::{Of, used};
 
@@ -20,8 +20,23 @@ pub(crate) struct Status {
     pub(crate) today: Usage,
     /// When the first deferred bead can go on.
     pub(crate) next_wake: Option<Timestamp>,
+    /// Which bead that is, and what it waits for.
+    pub(crate) next: Option<NextView>,
     /// The process that runs the loop; `null` when none does.
     pub(crate) foreman: Option<ForemanView>,
+}
+
+/// What happens next without anybody doing anything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Next")]
+pub(crate) struct NextView {
+    pub(crate) at: Timestamp,
+    pub(crate) bead_id: BeadId,
+    pub(crate) title: String,
+    /// The provider whose window it waits for; `null` when it waits for a time of its own.
+    pub(crate) provider: Option<ProviderName>,
+    pub(crate) window: Option<String>,
+    pub(crate) reason: String,
 }
 
 /// How many beads are in a state.
@@ -73,14 +88,30 @@ pub(crate) async fn status(conn: &mut Conn, now: Timestamp) -> Result<Status, De
             started_at: attempt.started_at,
         });
     }
-    let next_wake = store::next_due(conn, None).await?;
+    let next = store::first_deferred(conn).await?.and_then(next);
     Ok(Status {
         tanks: Vec::new(),
         beads,
         running,
         today: used(conn, Of::All, Some(midnight(now))).await?,
-        next_wake,
+        next_wake: next.as_ref().map(|next| next.at),
+        next,
         foreman: None,
+    })
+}
+
+fn next(bead: Bead) -> Option<NextView> {
+    let (provider, window, reason) = match bead.deferral {
+        Some(d) => (d.provider, d.window, d.reason),
+        None => (None, None, "it waits for capacity".to_owned()),
+    };
+    Some(NextView {
+        at: bead.deferred_until?,
+        bead_id: bead.id,
+        title: bead.title,
+        provider,
+        window,
+        reason,
     })
 }
 

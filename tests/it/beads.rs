@@ -322,7 +322,7 @@ fn a_convoy_gathers_beads() {
     cv-00003  spring
 
     status      queued
-    done        ░░░░░░░░ 0/2  2 waiting
+    done        [--------] 0/2  2 waiting
     created     [duration] ago (00:00)
 
     BEAD      STATUS   AFTER     TITLE
@@ -330,9 +330,9 @@ fn a_convoy_gathers_beads() {
     gt-00002  pending  gt-00001  second
     [exit status: 0]
     ");
-    insta::assert_snapshot!(env.rigs(["convoy", "list"]).run(), @"
-    ID        STATUS  DONE          LEFT       CREATED  NAME
-    cv-00003  queued  ░░░░░░░░ 0/2  2 waiting  [duration] ago  spring
+    insta::assert_snapshot!(env.rigs(["convoy", "list"]).run(), @r"
+    ID        STATUS  DONE            LEFT       CREATED  NAME
+    cv-00003  queued  [--------] 0/2  2 waiting  [duration] ago  spring
     [exit status: 0]
     ");
     insta::assert_snapshot!(env.rigs(["convoy", "pause", &id]).run(), @r"

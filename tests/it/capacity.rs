@@ -18,15 +18,15 @@ fn tanks_show_what_is_known_and_what_is_not() {
     let env = TestEnv::new();
     env.config(CONFIG);
     insta::assert_snapshot!(env.rigs(["tank", "list"]).run(), @r"
-    PROVIDER  HEALTH   LEFT                NOTES
-    claude    green    ██████████ 100%     5h_tokens 0% used, ledger
-    codex     unknown  ·········· unknown  one bead at a time until the provider says more
+    PROVIDER  HEALTH   LEFT                     WINDOW     SOURCE  NOTES
+    claude    green    [##########] 100 % left  5h_tokens  ledger
+    codex     unknown  [..........] unknown                        one bead at a time until it is known
     [exit status: 0]
     ");
     insta::assert_snapshot!(env.rigs(["tank", "status", "claude"]).run(), @r"
     claude
     health        green
-    left          ██████████ 100%
+    left          [##########] 100 % left
     running       0
 
     WINDOW     SCOPE    KIND         LENGTH                USED  SOURCE
@@ -37,7 +37,7 @@ fn tanks_show_what_is_known_and_what_is_not() {
     insta::assert_snapshot!(env.rigs(["tank", "status", "codex"]).run(), @r"
     codex
     health        unknown
-    left          ·········· unknown
+    left          [..........] unknown
     running       0
 
     WINDOW    SCOPE    KIND         LENGTH         USED  SOURCE
@@ -131,9 +131,9 @@ fn a_person_can_correct_a_tank() {
     [exit status: 0]
     ");
     insta::assert_snapshot!(env.rigs(["tank", "list"]).run(), @r"
-    PROVIDER  HEALTH  LEFT             NOTES
-    claude    green   ██████████ 100%  5h_tokens 0% used, ledger
-    codex     red     █░░░░░░░░░  10%  codex_5h 90% used, manual [duration] ago
+    PROVIDER  HEALTH  LEFT                     WINDOW     RESET                  SOURCE
+    claude    green   [##########] 100 % left  5h_tokens                         ledger
+    codex     red     [#---------]  10 % left  codex_5h   03:00 UTC (in 2h 59m)  manual [duration] ago
     [exit status: 0]
     ");
     insta::assert_snapshot!(env.rigs(["tank", "set", "claude", "50000"]).run(), @r"
@@ -186,9 +186,9 @@ fn the_overview_is_one_page() {
     let env = TestEnv::new();
     env.config(CONFIG);
     insta::assert_snapshot!(env.rigs(["status"]).run(), @r#"
-    PROVIDER  HEALTH   LEFT                NOTES
-    claude    green    ██████████ 100%     5h_tokens 0% used, ledger
-    codex     unknown  ·········· unknown  one bead at a time until the provider says more
+    PROVIDER  HEALTH   LEFT                     WINDOW     SOURCE  NOTES
+    claude    green    [##########] 100 % left  5h_tokens  ledger
+    codex     unknown  [..........] unknown                        one bead at a time until it is known
 
     Beads
       none yet: `rigs goal execute "..."` or `rigs bead create "..."`
@@ -214,4 +214,59 @@ fn the_overview_is_one_page() {
     );
     assert_eq!(status["today"]["requests"], 0);
     assert_eq!(status["tanks"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn a_person_can_have_a_closed_window_forgotten() {
+    let env = TestEnv::new();
+    env.config(CONFIG);
+    for window in ["5h", "7d"] {
+        let set = ["tank", "set", "codex", "--percent", "100", "--reset", "3h"];
+        drop(env.rigs(set).args(["--window", window]).run().success());
+    }
+    let ratio = |env: &TestEnv| {
+        let tank = env.rigs(["--json", "tank", "status", "codex"]).run();
+        tank.success().json()["ratio"].clone()
+    };
+    insta::assert_snapshot!(env.rigs(["tank", "reset", "codex", "--window", "5h"]).run(), @r"
+    ------- stderr -------
+    codex: the window codex_5h is forgotten
+    [exit status: 0]
+    ");
+    assert_eq!(ratio(&env), 0.0);
+    insta::assert_snapshot!(env.rigs(["tank", "reset", "codex"]).run(), @r"
+    ------- stderr -------
+    codex: 1 closed window is forgotten
+    [exit status: 0]
+    ");
+    assert_eq!(ratio(&env), serde_json::Value::Null);
+    insta::assert_snapshot!(env.rigs(["tank", "reset", "codex", "--window", "9d"]).run(), @r"
+    ------- stderr -------
+    error: codex has no window `9d` (it has: codex_5h, codex_7d)
+      hint: `rigs tank status` shows the windows
+    [exit status: 3]
+    ");
+    insta::assert_snapshot!(env.rigs(["tank", "reset", "claude"]).run(), @r"
+    ------- stderr -------
+    claude: no window was closed
+    [exit status: 0]
+    ");
+}
+
+#[test]
+fn costs_say_of_how_many_runs_none_is_known() {
+    let env = TestEnv::new();
+    env.config(CONFIG);
+    insta::assert_snapshot!(env.rigs(["cost"]).run(), @r"
+    Nothing was used since 2025-12-02 00:00.
+    [exit status: 0]
+    ");
+    insta::assert_snapshot!(env.rigs(["cost", "--by", "week"]).run(), @r"
+    ------- stderr -------
+    error: invalid value 'week' for '--by <WHAT>'
+      [possible values: provider, day, convoy]
+
+    For more information, try '--help'.
+    [exit status: 2]
+    ");
 }

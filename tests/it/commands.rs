@@ -23,6 +23,7 @@ fn help_shows_the_commands_and_the_exit_codes() {
       status       Show the overview: tanks, queue, runs, today's tokens and cost, what happens next
       why          Say why a bead is where it is: every decision about it, with its inputs
       events       Print what happened, oldest first
+      cost         Show what was used and what it cost
       config       Show and check the settings
       schema       Print the JSON Schema of an answer
       completions  Print the completions of a shell
@@ -112,7 +113,7 @@ fn a_slip_gets_a_suggestion_in_both_formats() {
     "#);
     insta::assert_snapshot!(env.rigs(["--json"]).run(), @r#"
     ------- stderr -------
-    {"error":{"kind":"usage","message":"'rigs' requires a subcommand but one was not provided [subcommands: init, goal, bead, convoy, tank, provider, model, foreman, status, why, events, config, schema, completions]","causes":[],"hints":["`rigs --help` shows the commands, `rigs COMMAND --help` one of them"]}}
+    {"error":{"kind":"usage","message":"'rigs' requires a subcommand but one was not provided [subcommands: init, goal, bead, convoy, tank, provider, model, foreman, status, why, events, cost, config, schema, completions]","causes":[],"hints":["`rigs --help` shows the commands, `rigs COMMAND --help` one of them"]}}
     [exit status: 2]
     "#);
     // After `--` it is no flag of ours.
@@ -157,6 +158,7 @@ fn schemas_are_listed_and_printed() {
     config         config show (a list of these)
     config-check   config check
     config-path    config path
+    cost           cost
     diff           bead diff
     event          events (one per line)
     goal           goal execute, goal resume
@@ -166,7 +168,7 @@ fn schemas_are_listed_and_printed() {
     provider       provider list (a list of these)
     provider-test  provider test
     status         status
-    tank           tank list (a list of these), tank status, tank set
+    tank           tank list (a list of these), tank status, tank set, tank reset
     why            why
     [exit status: 0]
     ");

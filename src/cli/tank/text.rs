@@ -1,9 +1,9 @@
-//! Tanks as text.
+//! Tanks as text. One column or line per fact, so that more can be told without touching the rest.
 
 use anstyle::Style;
 
-use super::super::page::{BAD, BOLD, DIM, GOOD, Page, Table, WARN, cell, gauge};
-use super::super::when::{Shown, ago};
+use super::super::page::{BAD, BOLD, Cell, DIM, GOOD, Page, Table, WARN, cell, gauge};
+use super::super::when::{Due, ago};
 use crate::config::LimitUnit;
 use crate::core::text::thousands;
 use crate::core::time::Span;
@@ -19,73 +19,77 @@ fn style(health: Health) -> Style {
     }
 }
 
-/// `███░ 71%`; dots and `unknown` where nobody knows.
+/// `[#####-----]  52 % left`; dots and `unknown` where nobody knows.
 fn left(ratio: Option<f64>) -> String {
     match ratio {
-        Some(ratio) => format!("{} {:>3.0}%", gauge(Some(ratio), 10), ratio * 100.0),
+        Some(ratio) => format!("{} {:>3.0} % left", gauge(Some(ratio), 10), ratio * 100.0),
         None => format!("{} unknown", gauge(None, 10)),
     }
 }
 
 pub(crate) fn list(page: &mut Page, tanks: &[TankView], now: Timestamp) {
     let mut table = Table::new(
-        &["PROVIDER", "HEALTH", "LEFT", "RESET", "RUNNING", "NOTES"],
-        5,
+        &[
+            "PROVIDER", "HEALTH", "LEFT", "WINDOW", "RESET", "RUNNING", "SOURCE", "NOTES",
+        ],
+        7,
     );
     for tank in tanks {
+        let tightest = tightest(tank);
+        let reset = tank
+            .next_reset
+            .or(tightest.and_then(|w| w.resets_at))
+            .map(|at| Due { at, now });
         table.row([
             cell(&tank.provider),
             cell(tank.health.as_str()).style(style(tank.health)),
             cell(left(tank.ratio)).style(style(tank.health)),
-            cell(
-                tank.next_reset
-                    .map_or(String::new(), |at| Shown { at, now }.to_string()),
-            ),
-            cell(if tank.in_flight > 0 {
-                tank.in_flight.to_string()
-            } else {
-                String::new()
-            })
-            .right(),
-            cell(note(tank, now)),
+            cell(tightest.map_or("", |w| &w.id)),
+            optional(reset),
+            optional((tank.in_flight > 0).then_some(tank.in_flight)).right(),
+            optional(tightest.map(|w| source(w, now))),
+            cell(note(tank)),
         ]);
     }
     page.table(&table);
 }
 
-/// What a person should know first: what is paused, else the tightest window.
-fn note(tank: &TankView, now: Timestamp) -> String {
-    if let Some(circuit) = tank.circuits.first() {
-        return format!("{} {}: {}", circuit.scope, circuit.state, circuit.reason);
-    }
-    let tightest = tank
-        .windows
+fn optional(text: Option<impl std::fmt::Display>) -> Cell {
+    cell(text.map_or(String::new(), |text| text.to_string()))
+}
+
+/// The window with the least left, which speaks for the tank.
+fn tightest(tank: &TankView) -> Option<&WindowView> {
+    tank.windows
         .iter()
         .filter(|w| w.percent.is_some() && w.unit != LimitUnit::Runs)
         .max_by(|a, b| {
             a.percent
                 .unwrap_or(0.0)
                 .total_cmp(&b.percent.unwrap_or(0.0))
-        });
-    match tightest {
-        Some(w) => format!(
-            "{} {:.0}% used, {}",
-            w.id,
-            w.percent.unwrap_or(0.0),
-            source(w, now)
-        ),
-        None if tank.ratio.is_none() => {
-            "one bead at a time until the provider says more".to_owned()
-        }
-        None => String::new(),
+        })
+}
+
+/// What a person should know first: what is paused, else what is not known.
+fn note(tank: &TankView) -> String {
+    if let Some(circuit) = tank.circuits.first() {
+        return format!("{} {}: {}", circuit.scope, circuit.state, circuit.reason);
+    }
+    match tank.ratio {
+        None => "one bead at a time until it is known".to_owned(),
+        Some(_) => String::new(),
     }
 }
 
 /// Where a figure comes from and how old it is.
 fn source(w: &WindowView, now: Timestamp) -> String {
-    match w.observed_at {
+    let said = match w.observed_at {
         Some(at) => format!("{} {}", w.source, ago(at, now)),
         None => w.source.clone(),
+    };
+    match w.confidence {
+        Confidence::Low => format!("{said}, a guess"),
+        Confidence::High | Confidence::Medium | Confidence::None => said,
     }
 }
 
@@ -121,7 +125,7 @@ pub(crate) fn show(page: &mut Page, tank: &TankView, now: Timestamp) {
         ("left", Some(left(tank.ratio))),
         (
             "next reset",
-            tank.next_reset.map(|at| Shown { at, now }.to_string()),
+            tank.next_reset.map(|at| Due { at, now }.to_string()),
         ),
         ("running", Some(tank.in_flight.to_string())),
         (
@@ -131,7 +135,7 @@ pub(crate) fn show(page: &mut Page, tank: &TankView, now: Timestamp) {
     ]);
     for circuit in &tank.circuits {
         let until = circuit.until.map_or(String::new(), |at| {
-            format!(", tried again {}", Shown { at, now })
+            format!(", tried again {}", Due { at, now })
         });
         page.line(format!(
             "{} is {}: {}{until}",
@@ -158,11 +162,8 @@ pub(crate) fn show(page: &mut Page, tank: &TankView, now: Timestamp) {
             cell(length).right(),
             cell(used(w)).right(),
             cell(reserved.map_or(String::new(), |n| amount(n, w.unit))).right(),
-            cell(reset.map_or(String::new(), |at| Shown { at, now }.to_string())),
-            cell(match w.confidence {
-                Confidence::Low => format!("{}, a guess", source(w, now)),
-                Confidence::High | Confidence::Medium | Confidence::None => source(w, now),
-            }),
+            optional(reset.map(|at| Due { at, now })),
+            cell(source(w, now)),
         ]);
     }
     page.table(&table);

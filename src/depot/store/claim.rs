@@ -65,6 +65,15 @@ pub(crate) async fn next_due(
     .await?)
 }
 
+/// The deferred bead that is due first, of the whole store.
+pub(crate) async fn first_deferred(conn: &mut Conn) -> Result<Option<Bead>> {
+    Ok(sqlx::query_as(
+        "SELECT * FROM beads WHERE status = 'deferred' ORDER BY deferred_until, rank DESC LIMIT 1",
+    )
+    .fetch_optional(conn)
+    .await?)
+}
+
 /// A claim about to be made.
 #[derive(Debug, Clone)]
 pub(crate) struct Claim<'a> {

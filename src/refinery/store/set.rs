@@ -13,6 +13,7 @@ use crate::provider::Scope;
 use crate::refinery::frame::short;
 use crate::refinery::stored::{Evidence, Key, Target, WALL, scope_text};
 use crate::refinery::tank::Tank;
+use crate::refinery::window::Window;
 
 /// What is said.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -70,14 +71,21 @@ pub(crate) async fn set(
     Ok(Ok(id))
 }
 
-fn target(tank: &Tank, order: &SetOrder) -> Result<Target, NoWindow> {
+/// The window of that name, id or length; the shortest when none is named. With `walls` also one
+/// that stands for a whole scope, by the name `wall`.
+pub(super) fn find_window<'a>(
+    tank: &'a Tank,
+    window: Option<&str>,
+    walls: bool,
+) -> Result<&'a Window, NoWindow> {
     let quotas = || {
         tank.windows
             .iter()
-            .filter(|w| w.kind != LimitKind::Concurrency && w.key.limit_id != WALL)
+            .filter(|w| w.kind != LimitKind::Concurrency)
+            .filter(|w| walls || w.key.limit_id != WALL)
     };
-    let length = order.window.as_deref().and_then(|w| w.parse::<Span>().ok());
-    let found = match (&order.window, length) {
+    let length = window.and_then(|w| w.parse::<Span>().ok());
+    let found = match (window, length) {
         (None, _) => quotas().min_by_key(|w| (w.key.duration.is_none(), w.key.duration)),
         (Some(name), length) => quotas()
             .find(|w| w.name == *name || w.key.limit_id == *name)
@@ -87,36 +95,41 @@ fn target(tank: &Tank, order: &SetOrder) -> Result<Target, NoWindow> {
                     .min_by_key(|w| w.key.scope.clone())
             }),
     };
-    if let Some(w) = found {
-        return Ok(Target {
-            key: w.key.clone(),
-            kind: w.kind,
-            unit: w.unit,
-        });
-    }
-    // A window nobody knew of: so long, so many tokens.
-    let made = match (&order.window, length, order.limit) {
-        (None, _, Some(_)) => Some(Span(Duration::from_hours(5))),
-        (Some(_), Some(span), Some(_)) => Some(span),
-        (None | Some(_), _, _) => None,
+    found.ok_or_else(|| NoWindow {
+        provider: tank.provider.clone(),
+        window: window.unwrap_or_default().to_owned(),
+        known: match quotas().map(|w| w.name.as_str()).collect::<Vec<_>>() {
+            known if known.is_empty() => "none yet".into(),
+            known => known.join(", "),
+        },
+    })
+}
+
+fn target(tank: &Tank, order: &SetOrder) -> Result<Target, NoWindow> {
+    let none = match find_window(tank, order.window.as_deref(), false) {
+        Ok(w) => {
+            return Ok(Target {
+                key: w.key.clone(),
+                kind: w.kind,
+                unit: w.unit,
+            });
+        }
+        Err(none) => none,
     };
-    match made {
-        Some(Span(duration)) => Ok(Target {
-            key: Key {
-                scope: Scope::Account,
-                limit_id: format!("{}_tokens", short(Span(duration))),
-                duration: Some(duration),
-            },
-            kind: LimitKind::Anchored,
-            unit: LimitUnit::Tokens,
-        }),
-        None => Err(NoWindow {
-            provider: tank.provider.clone(),
-            window: order.window.clone().unwrap_or_default(),
-            known: match quotas().map(|w| w.name.as_str()).collect::<Vec<_>>() {
-                known if known.is_empty() => "none yet".into(),
-                known => known.join(", "),
-            },
-        }),
-    }
+    // A window nobody knew of: so long, so many tokens.
+    let length = order.window.as_deref().map(str::parse::<Span>);
+    let Span(duration) = match (length, order.limit) {
+        (None, Some(_)) => Span(Duration::from_hours(5)),
+        (Some(Ok(span)), Some(_)) => span,
+        (None | Some(_), _) => return Err(none),
+    };
+    Ok(Target {
+        key: Key {
+            scope: Scope::Account,
+            limit_id: format!("{}_tokens", short(Span(duration))),
+            duration: Some(duration),
+        },
+        kind: LimitKind::Anchored,
+        unit: LimitUnit::Tokens,
+    })
 }

@@ -6,7 +6,6 @@ mod said;
 
 use std::time::Duration;
 
-use super::ledger::{by_day, by_provider};
 use super::rebuild::check;
 use super::reserve::{Outcome, Reservation, Settled};
 use super::*;

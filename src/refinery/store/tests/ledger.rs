@@ -80,15 +80,29 @@ async fn use_is_summed_by_bead_convoy_attempt_provider_and_day() {
     }
     assert_eq!(sums, [100, 30, 100, 30, 5, 5, 105, 35]);
 
-    let providers = by_provider(&mut conn, today).await.unwrap();
-    let providers: Vec<_> = providers
-        .iter()
-        .map(|(p, u)| (p.as_str(), u.tokens()))
-        .collect();
-    assert_eq!(providers, [("claude", 100), ("codex", 5)]);
-    let days = by_day(&mut conn, today).await.unwrap();
-    let days: Vec<_> = days.iter().map(|(d, u)| (d.as_str(), u.tokens())).collect();
-    assert_eq!(days, [("2026-11-20", 70), ("2026-11-21", 35)]);
+    let mut sums = Vec::new();
+    for by in [By::Provider, By::Day, By::Convoy] {
+        for row in spent(&mut conn, by, today).await.unwrap() {
+            let key = row.key.unwrap_or_else(|| "-".into());
+            let known = row.runs - row.unpriced;
+            sums.push(format!(
+                "{key}: {} in {} runs, {known} priced",
+                row.usage.tokens(),
+                row.runs
+            ));
+        }
+    }
+    assert_eq!(
+        sums,
+        [
+            "claude: 100 in 1 runs, 0 priced",
+            "codex: 5 in 1 runs, 0 priced",
+            "2026-11-20: 70 in 1 runs, 0 priced",
+            "2026-11-21: 35 in 2 runs, 0 priced",
+            "-: 5 in 1 runs, 0 priced",
+            "cv-a1b2c: 100 in 1 runs, 0 priced",
+        ]
+    );
 }
 
 #[tokio::test]
