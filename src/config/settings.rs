@@ -283,9 +283,11 @@ impl Default for ForemanSettings {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub(crate) struct BudgetSettings {
-    /// No bead is started that would bring the day (UTC) above it.
+    /// Where the day begins at midnight, for example `Europe/Berlin`.
+    pub(crate) timezone: crate::core::schedule::Zone,
+    /// No bead is started that would bring the day above it.
     pub(crate) tokens_per_day: Option<u64>,
-    /// No bead is started once the day (UTC) has cost so much.
+    /// No bead is started once the day has cost so much.
     pub(crate) usd_per_day: Option<f64>,
     /// No attempt is started that would bring its bead above it.
     pub(crate) tokens_per_bead: Option<u64>,

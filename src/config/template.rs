@@ -79,6 +79,7 @@ pub(crate) fn render(found: &Detected) -> String {
 # lease = "{lease}"
 
 [budget]
+# timezone = "Europe/Berlin"  # where the day begins; UTC when not set
 # tokens_per_day = 2000000
 # usd_per_day = 5.0
 # tokens_per_bead = 200000

@@ -203,19 +203,9 @@ pub(super) async fn spending(
     conn: &mut Conn,
     bead: &BeadId,
     convoy: Option<&ConvoyId>,
-    now: Timestamp,
+    midnight: Timestamp,
 ) -> Result<Spending, DbError> {
-    let midnight = now
-        .utc()
-        .date_naive()
-        .and_time(chrono::NaiveTime::MIN)
-        .and_utc();
-    let today = store::used(
-        conn,
-        Of::All,
-        Some(Timestamp::from_millis(midnight.timestamp_millis())),
-    )
-    .await?;
+    let today = store::used(conn, Of::All, Some(midnight)).await?;
     let of_convoy = match convoy {
         Some(id) => store::used(conn, Of::Convoy(id), None).await?,
         None => Usage::default(),

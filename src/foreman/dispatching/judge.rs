@@ -61,8 +61,8 @@ async fn budget(
     if *settings == crate::config::BudgetSettings::default() && convoy == ConvoyBudget::default() {
         return Ok(Ok(()));
     }
-    let now = ctx.clock.now();
-    let spent = account::spending(conn, &bead.id, bead.convoy_id.as_ref(), now).await?;
+    let midnight = settings.timezone.day_began(ctx.clock.now());
+    let spent = account::spending(conn, &bead.id, bead.convoy_id.as_ref(), midnight).await?;
     let spent = Spending {
         ask_tokens: u64::try_from(bead.estimate_p80).unwrap_or(0),
         ..spent

@@ -1,0 +1,433 @@
+//! Hours and days of the week in a time zone, daylight saving included: when a rule holds, when
+//! a day of a budget begins.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use chrono::{DateTime, Datelike, Days as Later, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
+use chrono::{LocalResult, TimeZone, Weekday};
+use chrono_tz::Tz;
+
+use super::Timestamp;
+use super::suggest::nearest;
+use super::text::one_line;
+
+/// A time zone by its name in the IANA database, which is built in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Zone(Tz);
+
+/// Text that is no time zone, hour or day.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct NotInTheWeek(String);
+
+impl Default for Zone {
+    fn default() -> Self {
+        Self(Tz::UTC)
+    }
+}
+
+impl Zone {
+    /// The local date and time there.
+    pub(crate) fn local(self, at: Timestamp) -> DateTime<Tz> {
+        at.utc().with_timezone(&self.0)
+    }
+
+    /// When the local day of `at` began.
+    pub(crate) fn day_began(self, at: Timestamp) -> Timestamp {
+        let date = self.local(at).date_naive();
+        // Where the clock goes back over midnight, a day begins twice: the later one may be ahead.
+        self.instant(date.and_time(NaiveTime::MIN)).min(at)
+    }
+
+    /// When the next local day begins.
+    pub(crate) fn day_ends(self, at: Timestamp) -> Timestamp {
+        let mut date = self.local(at).date_naive();
+        loop {
+            let Some(next) = date.checked_add_days(Later::new(1)) else {
+                return at + Duration::from_hours(24);
+            };
+            let begins = self.instant(next.and_time(NaiveTime::MIN));
+            if begins > at {
+                return begins;
+            }
+            date = next;
+        }
+    }
+
+    /// The moment of a local time: the first where there are two, the first after the gap where
+    /// there is none.
+    pub(crate) fn instant(self, local: NaiveDateTime) -> Timestamp {
+        const STEP: Duration = Duration::from_mins(15);
+        let mut wanted = local;
+        // The longest gap was a whole day (Samoa, 2011).
+        for _ in 0..=100 {
+            match self.0.from_local_datetime(&wanted) {
+                LocalResult::Single(at) | LocalResult::Ambiguous(at, _) => {
+                    return Timestamp::from_millis(at.timestamp_millis());
+                }
+                LocalResult::None => wanted += STEP,
+            }
+        }
+        Timestamp::from_millis(local.and_utc().timestamp_millis())
+    }
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.0.name())
+    }
+}
+
+impl FromStr for Zone {
+    type Err = NotInTheWeek;
+
+    fn from_str(text: &str) -> Result<Self, NotInTheWeek> {
+        text.parse().map(Self).map_err(|_| {
+            let near = nearest(text, chrono_tz::TZ_VARIANTS.iter().map(|tz| tz.name()));
+            let hint = near.map_or_else(
+                || "such as Europe/Berlin or UTC".to_owned(),
+                |near| format!("did you mean `{near}`?"),
+            );
+            NotInTheWeek(format!("`{}` is no time zone ({hint})", one_line(text, 40)))
+        })
+    }
+}
+
+/// Part of a day, in whole minutes; from 22:00 to 06:00 goes over midnight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Hours {
+    from: u16,
+    to: u16,
+}
+
+const DAY: u16 = 24 * 60;
+
+impl Hours {
+    fn covers(self, minute: u16) -> bool {
+        if self.from < self.to {
+            (self.from..self.to).contains(&minute)
+        } else {
+            minute >= self.from || minute < self.to
+        }
+    }
+
+    /// Whether `minute` belongs to the stretch that began the day before.
+    fn is_of_yesterday(self, minute: u16) -> bool {
+        self.from >= self.to && minute < self.to
+    }
+}
+
+impl fmt::Display for Hours {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (from, to) = (self.from, self.to);
+        let text = format!(
+            "{:02}:{:02}-{:02}:{:02}",
+            from / 60,
+            from % 60,
+            to / 60,
+            to % 60
+        );
+        f.pad(&text)
+    }
+}
+
+impl FromStr for Hours {
+    type Err = NotInTheWeek;
+
+    /// `09-18`, `22:30-06:00`.
+    fn from_str(text: &str) -> Result<Self, NotInTheWeek> {
+        let minute = |text: &str| {
+            let (hour, minute) = text.trim().split_once(':').unwrap_or((text.trim(), "0"));
+            let number = |text: &str| {
+                let plain = text.len() <= 2 && text.bytes().all(|b| b.is_ascii_digit());
+                text.parse::<u16>().ok().filter(|_| plain)
+            };
+            let (hour, minute) = (number(hour)?, number(minute)?);
+            let at = hour * 60 + minute;
+            (minute < 60 && at <= DAY).then_some(at)
+        };
+        let both = text.split_once('-');
+        let both = both.and_then(|(from, to)| Some((minute(from)?, minute(to)?)));
+        match both {
+            Some((from, to)) if from != to && from < DAY => Ok(Self { from, to }),
+            Some(_) | None => Err(NotInTheWeek(format!(
+                "`{}` are no hours such as 09-18 or 22:30-06:00",
+                one_line(text, 40)
+            ))),
+        }
+    }
+}
+
+/// Days of the week, at least one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Days(u8);
+
+const NAMES: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+impl Days {
+    fn has(self, day: Weekday) -> bool {
+        self.0 & (1 << day.num_days_from_monday()) != 0
+    }
+
+    fn is_all(self) -> bool {
+        self.0 == 0b111_1111
+    }
+}
+
+impl fmt::Display for Days {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = (0..7)
+            .filter(|day| self.0 & (1 << day) != 0)
+            .map(|day| NAMES[day])
+            .collect();
+        f.pad(&names.join(","))
+    }
+}
+
+impl FromStr for Days {
+    type Err = NotInTheWeek;
+
+    /// `mon-fri`, `sat,sun`, `fri-mon`.
+    fn from_str(text: &str) -> Result<Self, NotInTheWeek> {
+        let bad = || {
+            NotInTheWeek(format!(
+                "`{}` are no days such as mon-fri or sat,sun",
+                one_line(text, 40)
+            ))
+        };
+        let day = |word: &str| {
+            let word = word.trim().to_lowercase();
+            NAMES.iter().position(|name| *name == word).ok_or_else(bad)
+        };
+        let mut days = 0;
+        for part in text.split(',') {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            let (mut at, last) = (day(first)?, day(last)?);
+            days |= 1 << last;
+            while at != last {
+                days |= 1 << at;
+                at = (at + 1) % 7;
+            }
+        }
+        Ok(Self(days))
+    }
+}
+
+/// Stretches of the week. Hours that go over midnight belong to the day on which they began:
+/// `fri` with `22-06` holds on Saturday at five.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Schedule {
+    pub(crate) hours: Option<Hours>,
+    pub(crate) days: Option<Days>,
+    pub(crate) zone: Zone,
+}
+
+impl Schedule {
+    pub(crate) fn covers(&self, at: Timestamp) -> bool {
+        self.began_on(at).is_some()
+    }
+
+    /// The local day on which the stretch that holds at `at` began.
+    fn began_on(&self, at: Timestamp) -> Option<NaiveDate> {
+        let local = self.zone.local(at).naive_local();
+        let minute = minute_of(local);
+        let date = match self.hours {
+            Some(hours) if !hours.covers(minute) => return None,
+            Some(hours) if hours.is_of_yesterday(minute) => local.date().pred_opt()?,
+            Some(_) | None => local.date(),
+        };
+        self.days
+            .is_none_or(|days| days.has(date.weekday()))
+            .then_some(date)
+    }
+
+    /// When the stretch that holds at `at` is over; `None` where none holds, or it always does.
+    pub(crate) fn ends(&self, at: Timestamp) -> Option<Timestamp> {
+        let began = self.began_on(at)?;
+        let end = match (self.hours, self.days) {
+            (Some(hours), _) => {
+                let wraps = u64::from(hours.from >= hours.to || hours.to == DAY);
+                let date = began.checked_add_days(Later::new(wraps))?;
+                let to = u32::from(hours.to % DAY);
+                date.and_hms_opt(to / 60, to % 60, 0)?
+            }
+            (None, Some(days)) if !days.is_all() => {
+                let mut date = began.succ_opt()?;
+                while days.has(date.weekday()) {
+                    date = date.succ_opt()?;
+                }
+                date.and_time(NaiveTime::MIN)
+            }
+            (None, Some(_) | None) => return None,
+        };
+        // In the hour that comes twice, the first one of it may be over already.
+        Some(self.zone.instant(end))
+            .filter(|end| *end > at)
+            .or(Some(at + Duration::from_mins(15)))
+    }
+}
+
+fn minute_of(local: NaiveDateTime) -> u16 {
+    (local.hour() * 60 + local.minute()) as u16
+}
+
+macro_rules! as_text {
+    ($name:ident, $format:literal) => {
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str> as serde::Deserialize>::deserialize(d)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": "string", "format": $format })
+            }
+        }
+    };
+}
+
+as_text!(Zone, "time zone");
+as_text!(Hours, "hours");
+as_text!(Days, "days");
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn schedule(hours: &str, days: &str, zone: &str) -> Schedule {
+        let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Schedule {
+            hours: given(hours).map(|t| t.parse().unwrap()),
+            days: given(days).map(|t| t.parse().unwrap()),
+            zone: zone.parse().unwrap(),
+        }
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn hours_over_midnight_belong_to_the_day_they_began_on() {
+        let s = schedule("22-06", "fri", "UTC");
+        // 2026-11-20 is a Friday.
+        assert!(!s.covers(at("2026-11-20T05:00:00Z")));
+        assert!(s.covers(at("2026-11-20T22:00:00Z")));
+        assert!(s.covers(at("2026-11-21T05:59:00Z")));
+        assert!(!s.covers(at("2026-11-21T06:00:00Z")));
+        assert!(!s.covers(at("2026-11-21T22:00:00Z")));
+        assert_eq!(
+            s.ends(at("2026-11-20T23:00:00Z")),
+            Some(at("2026-11-21T06:00:00Z"))
+        );
+        assert_eq!(s.ends(at("2026-11-21T06:00:00Z")), None);
+    }
+
+    #[test]
+    fn the_zone_decides_with_its_daylight_saving() {
+        let s = schedule("09-18", "mon-fri", "Europe/Berlin");
+        assert!(s.covers(at("2026-07-20T07:00:00Z")));
+        assert!(!s.covers(at("2026-11-20T07:00:00Z")));
+        assert!(s.covers(at("2026-11-20T08:00:00Z")));
+        assert_eq!(
+            s.ends(at("2026-07-20T07:00:00Z")),
+            Some(at("2026-07-20T16:00:00Z"))
+        );
+        // On 2026-03-29 there is no half past two: the stretch ends when the clock is past it.
+        let night = schedule("23-02:30", "", "Europe/Berlin");
+        assert_eq!(
+            night.ends(at("2026-03-28T23:00:00Z")),
+            Some(at("2026-03-29T01:00:00Z"))
+        );
+    }
+
+    #[test]
+    fn a_day_has_the_length_it_has_there() {
+        let berlin: Zone = "Europe/Berlin".parse().unwrap();
+        let hours = |text: &str| {
+            let began = berlin.day_began(at(text));
+            berlin.day_ends(at(text)).since(began).as_secs() / 3600
+        };
+        assert_eq!(hours("2026-11-20T12:00:00Z"), 24);
+        assert_eq!(hours("2026-03-29T12:00:00Z"), 23);
+        assert_eq!(hours("2026-10-25T12:00:00Z"), 25);
+        // Samoa skipped a whole day.
+        let apia: Zone = "Pacific/Apia".parse().unwrap();
+        assert_eq!(
+            apia.day_ends(at("2011-12-30T09:00:00Z")),
+            at("2011-12-30T10:00:00Z")
+        );
+    }
+
+    #[test]
+    fn days_alone_last_until_the_first_day_that_is_not_among_them() {
+        let s = schedule("", "sat,sun", "UTC");
+        assert_eq!(
+            s.ends(at("2026-11-21T12:00:00Z")),
+            Some(at("2026-11-23T00:00:00Z"))
+        );
+        assert_eq!(
+            schedule("", "mon-sun", "UTC").ends(at("2026-11-21T12:00:00Z")),
+            None
+        );
+        assert_eq!(
+            "fri-mon".parse::<Days>().unwrap().to_string(),
+            "mon,fri,sat,sun"
+        );
+    }
+
+    #[test]
+    fn what_is_no_part_of_a_week_is_refused_with_an_example() {
+        for bad in [
+            "", "9", "9-9", "24-6", "9-25", "09:60-10", "+9-10", "9--10", "109-110",
+        ] {
+            assert!(bad.parse::<Hours>().is_err(), "{bad}");
+        }
+        for bad in ["", "monday", "mon-", "mon,,tue", "mon..fri"] {
+            assert!(bad.parse::<Days>().is_err(), "{bad}");
+        }
+        let slip = "Europe/Berlni".parse::<Zone>().unwrap_err().to_string();
+        assert_eq!(
+            slip,
+            "`Europe/Berlni` is no time zone (did you mean `Europe/Berlin`?)"
+        );
+    }
+
+    proptest! {
+        /// A stretch holds until its end and not at it, whatever the zone does meanwhile.
+        #[test]
+        fn a_stretch_ends_in_the_future(
+            from in 0..24u16, to in 0..=24u16, days in 1..128u8, zone in 0..3usize, secs in 1_700_000_000i64..1_900_000_000,
+        ) {
+            prop_assume!(from != to);
+            let zones = ["UTC", "America/New_York", "Australia/Lord_Howe"];
+            let s = Schedule {
+                hours: Some(Hours { from: from * 60, to: to * 60 }),
+                days: Some(Days(days)),
+                zone: zones[zone].parse().unwrap(),
+            };
+            let at = Timestamp::from_secs(secs);
+            prop_assert_eq!(s.covers(at), s.ends(at).is_some());
+            if let Some(end) = s.ends(at) {
+                prop_assert!(end > at);
+                prop_assert!(end.since(at) <= Duration::from_hours(25));
+            }
+        }
+    }
+}
