@@ -9,6 +9,7 @@
 
 mod check;
 pub(crate) mod detect;
+pub(crate) mod edit;
 pub(crate) mod env;
 pub(crate) mod home;
 mod keys;

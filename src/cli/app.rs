@@ -84,6 +84,26 @@ impl App {
         Ok(())
     }
 
+    /// Whether the configuration with `file` in the place of its file would be valid.
+    pub(crate) fn would_be(&self, file: &std::path::Path) -> Result<(), Failure> {
+        let given = Given {
+            file: Some(file.to_owned()),
+            ..self.given.clone()
+        };
+        Config::load(&self.env, &given)?;
+        Ok(())
+    }
+
+    /// Whether a provider is used because it was found on the machine, without an entry.
+    pub(crate) fn is_detected(&self, name: &crate::core::ProviderName) -> bool {
+        self.config.as_ref().is_ok_and(|config| {
+            matches!(
+                config.origin(&["providers", name.as_str()]),
+                config::origin::Origin::Detected
+            )
+        })
+    }
+
     /// Reads the settings again, after they were changed.
     pub(crate) fn reload(&mut self) {
         self.config = Config::load(&self.env, &self.given);

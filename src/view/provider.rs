@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::config::detect::Detected;
 use crate::config::secret::{self, SecretSource};
 use crate::config::settings::Command;
 use crate::config::{Config, Env, ProviderSettings};
@@ -52,6 +53,65 @@ pub(crate) struct Check {
     pub(crate) detail: String,
     /// What to do about it.
     pub(crate) hint: Option<String>,
+}
+
+/// Something on this machine that can run beads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct Found {
+    /// The kind, or the name of the service.
+    pub(crate) name: String,
+    /// Path of the program, address, or the variable that holds the key.
+    pub(crate) at: String,
+    /// Names of the entries that use it.
+    pub(crate) configured: Vec<ProviderName>,
+    /// Whether an entry was added just now.
+    pub(crate) added: bool,
+    /// Whether its use is billed, so that it is never used by itself.
+    pub(crate) billed: bool,
+}
+
+/// What was found, with what the configuration makes of it.
+pub(crate) fn found(here: &Detected, config: &Config, added: &[ProviderName]) -> Vec<Found> {
+    let of_kind = |kind: ProviderKind| -> Vec<ProviderName> {
+        let entries = config.settings.providers.iter();
+        entries
+            .filter(|(_, entry)| entry.kind == Some(kind) && entry.enabled)
+            .map(|(name, _)| name.clone())
+            .collect()
+    };
+    let one = |kind: ProviderKind, at: String| Found {
+        name: kind.to_string(),
+        at,
+        configured: of_kind(kind),
+        added: added.iter().any(|name| name.as_str() == kind.as_str()),
+        billed: false,
+    };
+    let agents = here
+        .agents
+        .iter()
+        .map(|(kind, path)| one(*kind, path.display().to_string()));
+    let ollama = one(ProviderKind::Ollama, redact(&here.ollama));
+    let embedded = here
+        .embedded
+        .then(|| one(ProviderKind::Embedded, "inside rigs".to_owned()));
+    let services = here.services.iter().map(|(name, variable)| Found {
+        name: (*name).to_owned(),
+        at: format!("${variable}"),
+        configured: config
+            .settings
+            .providers
+            .iter()
+            .filter(|(_, entry)| entry.enabled && entry.api_key_env.as_deref() == Some(*variable))
+            .map(|(name, _)| name.clone())
+            .collect(),
+        added: false,
+        billed: true,
+    });
+    agents
+        .chain([ollama])
+        .chain(embedded)
+        .chain(services)
+        .collect()
 }
 
 pub(crate) fn list(config: &Config, env: &Env) -> Vec<ProviderView> {

@@ -78,8 +78,13 @@ pub(crate) const KINDS: &[Kind] = &[
     },
     Kind {
         name: "provider",
-        from: "provider list (a list of these)",
+        from: "provider add, provider list, provider remove (a list of these)",
         schema: of::<super::provider::ProviderView>,
+    },
+    Kind {
+        name: "provider-found",
+        from: "provider detect (a list of these)",
+        schema: of::<super::provider::Found>,
     },
     Kind {
         name: "provider-test",

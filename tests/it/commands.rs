@@ -17,7 +17,7 @@ fn help_shows_the_commands_and_the_exit_codes() {
       bead         Create, list and look at beads, the single units of work
       convoy       Manage convoys: beads with one goal and one integration branch
       tank         Look at tanks, the capacity of each provider, and correct them
-      provider     List and test providers, the ways to run a bead
+      provider     List, add, remove, find and test providers, the ways to run a bead
       model        Manage the models that rigs runs in its own process
       foreman      Run the loop that plans, dispatches, watches and merges
       status       Show the overview: tanks, queue, runs, today's tokens and cost, what happens next
@@ -152,24 +152,25 @@ fn version_and_completions_go_to_stdout() {
 fn schemas_are_listed_and_printed() {
     let env = TestEnv::new();
     insta::assert_snapshot!(env.rigs(["schema"]).run().success(), @r"
-    KIND           ANSWER OF
-    bead           bead create, bead list (a list of these), bead show, bead cancel
-    convoy         convoy create, list (a list of these), show, add, pause, resume, cancel, land
-    config         config show (a list of these)
-    config-check   config check
-    config-path    config path
-    cost           cost
-    diff           bead diff
-    event          events (one per line)
-    goal           goal execute, goal resume
-    init           init
-    plan           goal plan
-    model          model list (a list of these), model pull, model add, model remove
-    provider       provider list (a list of these)
-    provider-test  provider test
-    status         status
-    tank           tank list (a list of these), tank status, tank set, tank reset
-    why            why
+    KIND            ANSWER OF
+    bead            bead create, bead list (a list of these), bead show, bead cancel
+    convoy          convoy create, list (a list of these), show, add, pause, resume, cancel, land
+    config          config show (a list of these)
+    config-check    config check
+    config-path     config path
+    cost            cost
+    diff            bead diff
+    event           events (one per line)
+    goal            goal execute, goal resume
+    init            init
+    plan            goal plan
+    model           model list (a list of these), model pull, model add, model remove
+    provider        provider add, provider list, provider remove (a list of these)
+    provider-found  provider detect (a list of these)
+    provider-test   provider test
+    status          status
+    tank            tank list (a list of these), tank status, tank set, tank reset
+    why             why
     [exit status: 0]
     ");
     for kind in env

@@ -24,6 +24,7 @@ mod lab;
 mod lab_upstream;
 mod models;
 mod nonsense;
+mod providers;
 mod repositories;
 mod settings;
 mod steering;
