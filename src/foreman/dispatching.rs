@@ -4,7 +4,8 @@
 mod going_on;
 mod judge;
 
-use self::going_on::{Continuation, is_poisoned, session_usage};
+pub(super) use self::going_on::session_usage;
+use self::going_on::{Continuation, is_poisoned};
 use self::judge::{Judged, ask, judge};
 pub(crate) use self::judge::{route, stuck};
 use super::ForemanError;

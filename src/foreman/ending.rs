@@ -5,7 +5,7 @@ mod accepted;
 
 use super::drive::{Active, Foreman};
 use super::stage::{Job, Note, RunReport, Said};
-use super::{ForemanError, account, polecat};
+use super::{ForemanError, account, dispatching, polecat};
 use crate::core::{BeadEvent, BeadId, BeadStatus, BlockCause, Timestamp};
 use crate::db::Conn;
 use crate::depot::store as depot;
@@ -176,7 +176,7 @@ impl Foreman<'_> {
                     reason: outcome.message.clone(),
                 };
                 let until = wall.unwrap_or(act.now);
-                self.at_the_wall(tx, job, from, until, &waits).await?;
+                self.at_the_wall(tx, active, from, until, &waits).await?;
             }
             Class::Overloaded
             | Class::Network
@@ -200,21 +200,26 @@ impl Foreman<'_> {
         Ok(AfterRun::Gone)
     }
 
-    /// A run that met a wall waits for its reset with its session; one that has no session to go
-    /// on with is free for any provider that has room.
+    /// A run that met a wall waits for its reset with its session; one whose session holds no
+    /// work yet, or that has none, is free for any provider that has room.
     async fn at_the_wall(
         &self,
         tx: &mut Conn,
-        job: &Job,
+        active: &Active,
         from: BeadStatus,
         until: Timestamp,
         waits: &Deferral,
     ) -> Result<(), ForemanError> {
-        let (act, id) = (self.ctx.act(), &job.bead.id);
-        let has_session = depot::last_attempt(tx, id)
-            .await?
-            .is_some_and(|a| a.session_id.is_some());
-        if has_session {
+        let (act, job, id) = (self.ctx.act(), &active.job, &active.job.bead.id);
+        let last = depot::last_attempt(tx, id).await?;
+        let worth_it = match last.and_then(|attempt| attempt.session_id) {
+            Some(_) if active.commit.is_some() => true,
+            Some(session) => !dispatching::session_usage(tx, id, &session)
+                .await?
+                .is_zero(),
+            None => false,
+        };
+        if worth_it {
             depot::defer(tx, act, id, from, Some(&job.fence), until, waits).await?;
         } else {
             depot::release(tx, act, id, from, Some(&job.fence), &waits.reason).await?;

@@ -181,6 +181,7 @@ fn what_is_on_the_machine_is_shown_and_added_on_request() {
     deepseek $DEEPSEEK_API_KEY off: bills by use
 
     To use what is not configured: rigs provider detect --add
+    [exit status: 0]
     ");
     assert_eq!(written(&env), CONFIG);
     let added = env

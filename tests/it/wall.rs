@@ -145,6 +145,26 @@ fn a_wall_without_a_session_frees_the_bead_for_another_provider() {
 }
 
 #[test]
+fn a_wall_at_the_first_call_frees_the_bead_for_another_provider() {
+    let flow = Flow::new("[gate]\ncommands = []");
+    let best = "affinity = { implementation = 1.0 }";
+    let refused =
+        json!({"steps": [{"claude": "start"}, {"claude": {"limit": {"reset_in_s": 3600}}}]});
+    let first = flow.provider_with("claude", "claude", best, &[refused]);
+    let least = "affinity = { implementation = 0.1 }";
+    let second = flow.provider_with(
+        "second",
+        "command",
+        least,
+        &[always(&[work(), json!({"print": "done"})])],
+    );
+    flow.execute(&[bead("one", &[])]).run().success();
+    flow.is_done(1);
+    assert_eq!((first.calls().len(), second.calls().len()), (1, 1));
+    assert_eq!(flow.env.query("SELECT failures FROM beads"), ["0"]);
+}
+
+#[test]
 fn a_reset_that_is_past_already_is_not_asked_in_a_hot_loop() {
     let flow = Flow::new("[gate]\ncommands = []");
     let fake = flow.provider(

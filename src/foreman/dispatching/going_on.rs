@@ -57,7 +57,8 @@ pub(super) async fn is_poisoned(
     Ok(of_it.take_while(|a| a.status == "lost").count() >= 2)
 }
 
-pub(super) async fn session_usage(
+/// What the attempts of a bead have used in one session, by the ledger.
+pub(in crate::foreman) async fn session_usage(
     conn: &mut Conn,
     bead: &BeadId,
     session: &str,
