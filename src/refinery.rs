@@ -22,6 +22,7 @@ pub(crate) mod frame;
 pub(crate) mod json;
 pub(crate) mod learn;
 pub(crate) mod quota;
+pub(crate) mod risk;
 pub(crate) mod store;
 pub(crate) mod stored;
 pub(crate) mod tank;

@@ -61,13 +61,20 @@ pub(crate) struct Bead {
 
 impl Bead {
     pub(crate) fn estimate(&self) -> Estimate {
-        let tokens = |n: i64| u64::try_from(n).unwrap_or(0);
-        Estimate {
-            p50: tokens(self.estimated_tokens),
-            p80: tokens(self.estimate_p80),
-            p95: tokens(self.estimate_p95),
-            source: self.estimate_source,
-        }
+        estimate(
+            [self.estimated_tokens, self.estimate_p80, self.estimate_p95],
+            self.estimate_source,
+        )
+    }
+}
+
+fn estimate(stored: [i64; 3], source: EstimateSource) -> Estimate {
+    let [p50, p80, p95] = stored.map(|n| u64::try_from(n).unwrap_or(0));
+    Estimate {
+        p50,
+        p80,
+        p95,
+        source,
     }
 }
 
@@ -157,7 +164,10 @@ pub(crate) struct Ready {
     pub(crate) task_type: TaskType,
     pub(crate) priority: Priority,
     pub(crate) permission: Permission,
+    pub(crate) estimated_tokens: i64,
     pub(crate) estimate_p80: i64,
+    pub(crate) estimate_p95: i64,
+    pub(crate) estimate_source: EstimateSource,
     pub(crate) preferred_provider: Option<ProviderName>,
     pub(crate) preferred_model: Option<String>,
     pub(crate) assigned_provider: Option<ProviderName>,
@@ -170,4 +180,13 @@ pub(crate) struct Ready {
     pub(crate) convoy_max_parallel: Option<i64>,
     pub(crate) budget_tokens: Option<i64>,
     pub(crate) budget_micro_usd: Option<i64>,
+}
+
+impl Ready {
+    pub(crate) fn estimate(&self) -> Estimate {
+        estimate(
+            [self.estimated_tokens, self.estimate_p80, self.estimate_p95],
+            self.estimate_source,
+        )
+    }
 }

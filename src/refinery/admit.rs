@@ -1,34 +1,59 @@
 //! May this run start now, and if not, when? All windows of the tank must have room, all
 //! circuits on the way must let it through.
 
+use std::time::Duration;
+
 use super::circuit::State;
 use super::frame::Amounts;
 use super::quota::fallen_by;
+use super::risk::{self, Expected, Load};
 use super::stored::scope_text;
 use super::tank::Tank;
 use super::window::Window;
 use crate::config::{LimitKind, LimitUnit};
 use crate::core::words::word_enum;
-use crate::core::{MicroUsd, Timestamp};
+use crate::core::{Estimate, MicroUsd, Timestamp};
 use crate::provider::Scope;
 
-/// What a run is expected to use: the p80 of its estimate.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a run is expected to use: the p80 of its estimate and how far it may be off.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Ask {
     pub(crate) tokens: u64,
     pub(crate) requests: u64,
     pub(crate) cost: MicroUsd,
+    /// Standard deviation of the natural logarithm; 0: exactly that much.
+    pub(crate) spread: f64,
+    /// How long it takes, about.
+    pub(crate) lasts: Option<Duration>,
     /// Windows and circuits of this model count too.
     pub(crate) model: Option<String>,
 }
 
 impl Ask {
-    fn amounts(&self) -> Amounts {
-        Amounts {
-            tokens: self.tokens,
-            requests: self.requests,
-            cost_micro_usd: self.cost.0.max(0).unsigned_abs(),
-            runs: 1,
+    /// The tokens of an estimate, in one request.
+    pub(crate) fn of(estimate: &Estimate, model: Option<&str>) -> Self {
+        let spread = risk::spread(estimate);
+        Self {
+            tokens: risk::p80(estimate.p50, spread).max(estimate.p80),
+            requests: 1,
+            cost: MicroUsd::default(),
+            spread,
+            lasts: None,
+            model: model.map(str::to_owned),
+        }
+    }
+
+    fn run(&self) -> Expected {
+        Expected {
+            p80: Amounts {
+                tokens: self.tokens,
+                requests: self.requests,
+                cost_micro_usd: self.cost.0.max(0).unsigned_abs(),
+                runs: 1,
+            },
+            used: Amounts::default(),
+            spread: self.spread,
+            lasts: self.lasts,
         }
     }
 }
@@ -75,7 +100,7 @@ word_enum! {
 /// Every window must have room for `ask`; the share of `tank.reserve` is the person's.
 pub(crate) fn admit(tank: &Tank, ask: &Ask, now: Timestamp) -> Admit {
     let model = ask.model.as_deref();
-    let amounts = ask.amounts();
+    let run = ask.run();
     let by_circuit = tank
         .circuits
         .iter()
@@ -84,7 +109,7 @@ pub(crate) fn admit(tank: &Tank, ask: &Ask, now: Timestamp) -> Admit {
         .windows
         .iter()
         .filter(|w| w.covers(model))
-        .filter_map(|w| refused(w, amounts.of(w.unit), tank.reserve));
+        .filter_map(|w| refused(w, &run, tank.reserve));
     match by_circuit.chain(by_window).max_by_key(weight) {
         Some(refusal) => Admit::No(refusal),
         None => Admit::Yes,
@@ -136,7 +161,7 @@ fn paused(
     }
 }
 
-fn refused(w: &Window, amount: u64, reserve: f64) -> Option<Refusal> {
+fn refused(w: &Window, run: &Expected, reserve: f64) -> Option<Refusal> {
     let no = |why, until, reason: &str| {
         Some(Refusal {
             why,
@@ -187,18 +212,20 @@ fn refused(w: &Window, amount: u64, reserve: f64) -> Option<Refusal> {
         return None;
     };
     let usable = limit - (limit as f64 * kept).ceil().min(limit as f64) as u64;
-    let taken = used.saturating_add(w.reserved);
-    if taken.saturating_add(amount) <= usable {
+    let ask = run.rest(w.unit, w.key.duration);
+    let together = (w.load + ask).need(usable);
+    if used.saturating_add(together) <= usable {
         return None;
     }
-    if amount > usable {
+    let (amount, alone) = (run.p80.of(w.unit), ask.need(usable));
+    if alone > usable {
         // Nothing is deferred for ever: too large for any window, it runs alone in a fresh one
         // and its debt is carried there. Money is never overdrawn.
-        if usable == 0 || w.unit == LimitUnit::MicroUsd {
+        if usable == 0 || (w.unit == LimitUnit::MicroUsd && amount > usable) {
             let reason = format!("{amount} {} asked, {usable} is all there can be", w.unit);
             return no(Why::TooLarge, None, &reason);
         }
-        let until = fits_at(w, taken);
+        let until = fits_at(w, used.saturating_add(w.reserved));
         return match (is_fresh(w), w.in_flight) {
             (true, 0) => None,
             (true, _) => no(
@@ -214,19 +241,36 @@ fn refused(w: &Window, amount: u64, reserve: f64) -> Option<Refusal> {
             ),
         };
     }
-    let until = fits_at(w, taken.saturating_add(amount) - usable);
+    let until = fits_at(w, used.saturating_add(together) - usable);
     if may_probe(until) {
         return None;
     }
-    no(
-        Why::Full,
-        until,
-        &format!(
-            "{amount} {} asked, {} left",
-            unit_word(w.unit),
-            usable.saturating_sub(taken)
+    let reason = too_little(w, &ask, together, usable.saturating_sub(used));
+    // Those that run may yet leave enough of what is kept for them.
+    let at_best = used.saturating_add(w.load.least()).saturating_add(alone);
+    let until = until.filter(|_| w.in_flight == 0 || at_best > usable);
+    no(Why::Full, until, &reason)
+}
+
+/// What was asked and what is left, in numbers that add up.
+fn too_little(w: &Window, ask: &Load, together: u64, left: u64) -> String {
+    let (unit, asked) = (unit_word(w.unit), ask.expected());
+    let certain = w.reserved.saturating_add(asked);
+    if together <= certain {
+        return format!(
+            "{asked} {unit} asked, {} left",
+            left.saturating_sub(w.reserved)
+        );
+    }
+    match w.load.runs {
+        0 => format!("about {asked} {unit} asked, with its margin {together}, {left} left"),
+        1 => format!(
+            "about {asked} {unit} asked, with the run under way and the margin {together}, {left} left"
         ),
-    )
+        n => format!(
+            "about {asked} {unit} asked, with {n} runs under way and the margin {together}, {left} left"
+        ),
+    }
 }
 
 /// Untouched; a share that a provider reports is seldom quite zero, because a person uses the

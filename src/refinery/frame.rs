@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::quota::Fall;
+use super::risk::Expected;
 use super::stored::{Key, Level, Stored, UNTIL_PROBE, WALL};
 use crate::config::{LimitKind, LimitUnit, WindowLimit};
 use crate::core::time::Span;
@@ -38,8 +39,7 @@ pub(crate) struct Open {
     pub(crate) provider: ProviderName,
     pub(crate) model: Option<String>,
     pub(crate) created_at: Timestamp,
-    /// What is left of it after the slices that are in the ledger already.
-    pub(crate) left: Amounts,
+    pub(crate) run: Expected,
 }
 
 /// What a window is, before it is evaluated.

@@ -1,10 +1,12 @@
 //! One window at a point in time: how much of it is used, until when it blocks, and how far
 //! all that can be relied on.
 
+use std::ops::Add;
 use std::time::Duration;
 
 use super::frame::{Count, Counted, Frame, Open};
 use super::quota::Fall;
+use super::risk::Load;
 use super::stored::{Key, Level, Stored, UNTIL_PROBE};
 use crate::config::{LimitKind, LimitUnit};
 use crate::core::words::word_enum;
@@ -40,8 +42,10 @@ pub(crate) struct Window {
     pub(crate) used: Option<u64>,
     /// Share used, 0 to 1 and above; known for percent windows whose size is not.
     pub(crate) share: Option<f64>,
-    /// Promised to running attempts and not in `used`.
+    /// What running attempts are expected to use beyond `used`.
     pub(crate) reserved: u64,
+    /// The same with its spread.
+    pub(crate) load: Load,
     /// Running attempts that count here.
     pub(crate) in_flight: u64,
     /// In the future, or `None`.
@@ -83,10 +87,11 @@ impl Window {
                 .filter(|o| frame.key.scope.covers(o.model.as_deref()))
         };
         let in_flight = mine().count() as u64;
-        let reserved = mine()
+        let load = mine()
             .filter(|_| !is_slots)
             .filter(|o| level.is_none_or(|l| o.created_at > l.began_at))
-            .fold(0, |sum: u64, o| sum.saturating_add(o.left.of(frame.unit)));
+            .map(|o| o.run.rest(frame.unit, frame.key.duration))
+            .fold(Load::default(), Load::add);
 
         let (used, share) = if is_slots {
             (Some(in_flight), None)
@@ -134,7 +139,8 @@ impl Window {
             limit,
             used,
             share,
-            reserved,
+            reserved: load.expected(),
+            load,
             in_flight,
             resets_at,
             blocks_until,

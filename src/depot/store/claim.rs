@@ -17,8 +17,8 @@ pub(crate) async fn ready(
 ) -> Result<Vec<Ready>> {
     let served = served.map(|ids| sqlx::types::Json(ids.to_vec()));
     Ok(sqlx::query_as(
-        "SELECT b.id, b.title, b.task_type, b.priority, b.permission, b.estimate_p80, b.preferred_provider,
-            b.preferred_model, b.assigned_provider, b.attempt, b.convoy_id, c.repo IS NOT NULL AS has_repo,
+        "SELECT b.id, b.title, b.task_type, b.priority, b.permission, b.estimated_tokens, b.estimate_p80,
+            b.estimate_p95, b.estimate_source, b.preferred_provider, b.preferred_model, b.assigned_provider, b.attempt, b.convoy_id, c.repo IS NOT NULL AS has_repo,
             c.provider AS convoy_provider, c.strategy, c.max_parallel AS convoy_max_parallel,
             c.budget_tokens, c.budget_micro_usd
          FROM beads b LEFT JOIN convoys c ON c.id = b.convoy_id

@@ -94,12 +94,7 @@ pub(crate) async fn stuck(
 }
 
 pub(super) fn ask(bead: &Ready, model: Option<&str>) -> Ask {
-    Ask {
-        tokens: u64::try_from(bead.estimate_p80).unwrap_or(0),
-        requests: 1,
-        cost: crate::core::MicroUsd::default(),
-        model: model.map(str::to_owned),
-    }
+    Ask::of(&bead.estimate(), model)
 }
 
 /// Every enabled provider, with its room for this bead.
@@ -223,13 +218,17 @@ pub(crate) async fn route(
     has_repo: bool,
     tokens_p80: u64,
 ) -> Result<(Option<ProviderName>, String), ForemanError> {
+    let tokens = i64::try_from(tokens_p80).unwrap_or(i64::MAX);
     let bead = Ready {
         id: ctx.ids.bead(5),
         title: String::new(),
         task_type: task,
         priority: crate::core::Priority::Normal,
         permission: crate::core::Permission::Edit,
-        estimate_p80: i64::try_from(tokens_p80).unwrap_or(i64::MAX),
+        estimated_tokens: tokens,
+        estimate_p80: tokens,
+        estimate_p95: tokens,
+        estimate_source: crate::core::EstimateSource::Given,
         preferred_provider: None,
         preferred_model: None,
         assigned_provider: None,

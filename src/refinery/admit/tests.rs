@@ -1,3 +1,5 @@
+mod margin;
+
 use std::time::Duration;
 
 use super::*;
@@ -24,6 +26,8 @@ fn ask(tokens: u64) -> Ask {
         tokens,
         requests: 1,
         cost: MicroUsd(0),
+        spread: 0.0,
+        lasts: None,
         model: None,
     }
 }
@@ -44,7 +48,10 @@ fn open(tokens: u64) -> Open {
         provider: provider(),
         model: None,
         created_at: at(0),
-        left: self::tokens(tokens),
+        run: Expected::exactly(Amounts {
+            runs: 1,
+            ..self::tokens(tokens)
+        }),
     }
 }
 

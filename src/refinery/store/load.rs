@@ -2,6 +2,7 @@
 //! however long the ledger is. Sums read no further back than each window's own stretch.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::sums::{self, Anchor, Want};
 use super::windows::{self, StoredRow};
@@ -11,6 +12,7 @@ use crate::db::{Conn, DbError};
 use crate::provider::Scope;
 use crate::refinery::circuit::Circuit;
 use crate::refinery::frame::{Amounts, Counted, Frame, Open};
+use crate::refinery::risk::Expected;
 use crate::refinery::stored::Stored;
 use crate::refinery::tank::{Tank, TankSettings, counts, frames};
 
@@ -124,12 +126,17 @@ struct OpenRow {
     tokens: i64,
     requests: i64,
     cost: i64,
+    used_tokens: i64,
+    used_requests: i64,
+    used_cost: i64,
+    spread: f64,
+    lasts_ms: i64,
 }
 
 async fn reservations(conn: &mut Conn, names: &str) -> Result<Vec<Open>, DbError> {
     let rows: Vec<OpenRow> = sqlx::query_as(
-        "SELECT provider, model, created_at, tokens - used_tokens AS tokens,
-             requests - used_requests AS requests, cost_micro_usd - used_cost_micro_usd AS cost
+        "SELECT provider, model, created_at, tokens, requests, cost_micro_usd AS cost, used_tokens,
+             used_requests, used_cost_micro_usd AS used_cost, spread, lasts_ms
          FROM reservations
          WHERE settled_at IS NULL AND provider IN (SELECT value FROM json_each(?1))",
     )
@@ -140,11 +147,21 @@ async fn reservations(conn: &mut Conn, names: &str) -> Result<Vec<Open>, DbError
         provider: row.provider,
         model: row.model,
         created_at: row.created_at,
-        left: Amounts {
-            tokens: count(row.tokens),
-            requests: count(row.requests),
-            cost_micro_usd: count(row.cost),
-            runs: 1,
+        run: Expected {
+            p80: Amounts {
+                tokens: count(row.tokens),
+                requests: count(row.requests),
+                cost_micro_usd: count(row.cost),
+                runs: 1,
+            },
+            used: Amounts {
+                tokens: count(row.used_tokens),
+                requests: count(row.used_requests),
+                cost_micro_usd: count(row.used_cost),
+                runs: u64::from(row.used_tokens > 0 || row.used_requests > 0),
+            },
+            spread: row.spread,
+            lasts: Some(Duration::from_millis(count(row.lasts_ms))).filter(|d| !d.is_zero()),
         },
     });
     Ok(open.collect())

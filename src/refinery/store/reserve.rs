@@ -112,8 +112,8 @@ pub(crate) async fn reserve(
     };
     sqlx::query(
         "INSERT INTO reservations (id, attempt_id, bead_id, convoy_id, provider, model, owner,
-             tokens, requests, cost_micro_usd, created_at, expires_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+             tokens, requests, cost_micro_usd, created_at, expires_at, spread, lasts_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     )
     .bind(reservation.id)
     .bind(reservation.attempt)
@@ -127,6 +127,8 @@ pub(crate) async fn reserve(
     .bind(reservation.cost)
     .bind(reservation.created_at)
     .bind(reservation.expires_at)
+    .bind(ask.spread)
+    .bind(int(ask.lasts.map_or(0, |d| d.as_millis() as u64)))
     .execute(&mut *tx)
     .await?;
     let event = event(EventType::CapacityReserved, &reservation).payload(json!({

@@ -73,6 +73,8 @@ fn claim(t: &TestDb, tokens: u64) -> Claim {
             tokens,
             requests: 1,
             cost: MicroUsd(0),
+            spread: 0.0,
+            lasts: None,
             model: None,
         },
         expires_at: t.clock.now() + HOUR,

@@ -6,6 +6,7 @@ use crate::core::ProviderKind;
 use crate::core::time::Span;
 use crate::provider::WindowStatus;
 use crate::refinery::frame::Amounts;
+use crate::refinery::risk::Expected;
 use crate::refinery::stored::{Closed, Key, Level};
 use crate::refinery::window::Confidence;
 use pretty_assertions::assert_eq;
@@ -81,12 +82,12 @@ fn open(minute: i64, tokens: u64) -> Open {
         provider: "claude".parse().unwrap(),
         model: None,
         created_at: at(minute),
-        left: Amounts {
+        run: Expected::exactly(Amounts {
             tokens,
             requests: 1,
             cost_micro_usd: 0,
             runs: 1,
-        },
+        }),
     }
 }
 
