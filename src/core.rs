@@ -31,7 +31,7 @@ pub(crate) use clock::Clock;
 pub(crate) use convoy_state::ConvoyStatus;
 pub(crate) use criterion::Criterion;
 pub(crate) use id::{AttemptId, BeadId, ConvoyId, EventId, Ids, ReservationId};
-pub(crate) use kind::ProviderKind;
+pub(crate) use kind::{ProviderKind, Way};
 pub(crate) use limit::{LimitKind, LimitUnit, Strategy};
 pub(crate) use money::MicroUsd;
 pub(crate) use provider_name::ProviderName;

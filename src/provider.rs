@@ -12,6 +12,7 @@ mod claude;
 mod codex;
 mod command;
 mod embedded;
+mod gemini;
 mod key;
 mod ollama;
 mod openai;
@@ -23,6 +24,7 @@ pub(crate) mod signal;
 #[cfg(test)]
 mod tests;
 mod text;
+mod toolchains;
 mod windows;
 
 use std::path::PathBuf;
@@ -32,7 +34,7 @@ use crate::core::ProviderKind;
 use crate::process::Spec;
 
 pub(crate) use key::secrets;
-pub(crate) use plan::{ProviderError, RunPlan, Secrets, Session, base_env};
+pub(crate) use plan::{GivenFile, ProviderError, RunPlan, Secrets, Session, base_env};
 pub(crate) use reader::{Ending, Reader, StopReason};
 pub(crate) use signal::{Class, Observation, Outcome, Scope, Signal, WindowStatus};
 pub(crate) use text::{classify, observations};
@@ -44,10 +46,25 @@ pub(crate) fn command(plan: &RunPlan) -> Result<Spec, ProviderError> {
     match plan.kind()? {
         ProviderKind::Claude => claude::command(plan),
         ProviderKind::Codex => codex::command(plan),
+        ProviderKind::Gemini => gemini::command(plan),
         ProviderKind::Command => command::command(plan),
         kind @ (ProviderKind::Ollama | ProviderKind::Openai | ProviderKind::Embedded) => {
             Err(ProviderError::NoProgram { kind })
         }
+    }
+}
+
+/// The files that the program reads its settings from; to be written, for the user alone, before
+/// it is started.
+pub(crate) fn files(plan: &RunPlan) -> Result<Vec<GivenFile>, ProviderError> {
+    match plan.kind()? {
+        ProviderKind::Gemini => Ok(gemini::files(plan)),
+        ProviderKind::Claude
+        | ProviderKind::Codex
+        | ProviderKind::Command
+        | ProviderKind::Ollama
+        | ProviderKind::Openai
+        | ProviderKind::Embedded => Ok(Vec::new()),
     }
 }
 
@@ -57,6 +74,7 @@ pub(crate) fn default_program(kind: ProviderKind) -> Option<&'static str> {
     match kind {
         ProviderKind::Claude => Some("claude"),
         ProviderKind::Codex => Some("codex"),
+        ProviderKind::Gemini => Some("gemini"),
         ProviderKind::Command
         | ProviderKind::Ollama
         | ProviderKind::Openai
@@ -67,7 +85,7 @@ pub(crate) fn default_program(kind: ProviderKind) -> Option<&'static str> {
 /// What makes the program print its version; empty where nothing is known to.
 pub(crate) fn version_args(kind: ProviderKind) -> &'static [&'static str] {
     match kind {
-        ProviderKind::Claude | ProviderKind::Codex => &["--version"],
+        ProviderKind::Claude | ProviderKind::Codex | ProviderKind::Gemini => &["--version"],
         ProviderKind::Command
         | ProviderKind::Ollama
         | ProviderKind::Openai
@@ -82,7 +100,9 @@ pub(crate) fn default_windows(kind: ProviderKind, entry: &ProviderSettings) -> V
     match kind {
         ProviderKind::Claude => claude::default_windows(entry),
         ProviderKind::Codex => codex::default_windows(entry),
-        ProviderKind::Command
+        // With a key, limits are by project and model, and nobody is told their size.
+        ProviderKind::Gemini
+        | ProviderKind::Command
         | ProviderKind::Ollama
         | ProviderKind::Openai
         | ProviderKind::Embedded => Vec::new(),
@@ -96,6 +116,8 @@ pub(crate) struct LogFile {
     pub(crate) root: PathBuf,
     pub(crate) prefix: &'static str,
     pub(crate) suffix: String,
+    /// What stands in it; another file of such a name is not it.
+    pub(crate) holds: String,
 }
 
 impl LogFile {
@@ -109,6 +131,7 @@ impl LogFile {
 pub(crate) fn log_after_run(kind: ProviderKind, spec: &Spec, session: &str) -> Option<LogFile> {
     match kind {
         ProviderKind::Codex => codex::log_after_run(spec, session),
+        ProviderKind::Gemini => gemini::log_after_run(spec, session),
         ProviderKind::Claude
         | ProviderKind::Command
         | ProviderKind::Ollama

@@ -1,6 +1,6 @@
 #!/bin/sh
 # install-agents.sh [DIR]: the real agent CLIs at the versions that rigs is tested with, as
-# DIR/bin/claude and DIR/bin/codex (default: target/e2e/agents). Quick when they are there.
+# DIR/bin/{claude,codex,gemini,opencode} (default: target/e2e/agents). Quick when they are there.
 set -eu
 
 fail() {
@@ -15,9 +15,9 @@ mkdir -p "$dir/bin"
 dir=$(CDPATH='' cd -- "$dir" && pwd)
 
 case $(uname -s)-$(uname -m) in
-Linux-x86_64) claude_native=linux-x64 codex_native=linux-x64 codex_triple=x86_64-unknown-linux-musl ;;
-Linux-aarch64) claude_native=linux-arm64 codex_native=linux-arm64 codex_triple=aarch64-unknown-linux-musl ;;
-Darwin-arm64) claude_native=darwin-arm64 codex_native=darwin-arm64 codex_triple=aarch64-apple-darwin ;;
+Linux-x86_64) native=linux-x64 codex_triple=x86_64-unknown-linux-musl ;;
+Linux-aarch64) native=linux-arm64 codex_triple=aarch64-unknown-linux-musl ;;
+Darwin-arm64) native=darwin-arm64 codex_triple=aarch64-apple-darwin ;;
 *) fail "no agent CLIs are known for $(uname -s) $(uname -m)" ;;
 esac
 
@@ -27,7 +27,8 @@ says() {
 }
 
 # install NAME PACKAGE VERSION PROGRAM TEXT. The native program is linked, not npm's wrapper: a
-# kill of the wrapper would leave the native one running.
+# kill of the wrapper would leave the native one running. gemini is a script for Node itself; its
+# optional packages (a terminal, a key ring) would have to be compiled, and are not needed.
 install() {
     if says "$dir/bin/$1" "$5"; then
         return
@@ -38,7 +39,7 @@ install() {
     new=$dir/$1.new
     rm -rf "$new"
     mkdir -p "$new"
-    (cd "$new" && npm install --silent --no-audit --no-fund --engine-strict=false "$2@$3" >&2) ||
+    (cd "$new" && npm install --silent --no-audit --no-fund --engine-strict=false ${6:-} "$2@$3" >&2) ||
         fail "npm could not install $2@$3"
     [ -x "$new/node_modules/$4" ] || fail "$2@$3 has no $4"
     rm -rf "${dir:?}/$1"
@@ -48,7 +49,11 @@ install() {
 }
 
 install claude @anthropic-ai/claude-code "$claude_version" \
-    "@anthropic-ai/claude-code-$claude_native/claude" "$claude_version (Claude Code)"
+    "@anthropic-ai/claude-code-$native/claude" "$claude_version (Claude Code)"
 install codex @openai/codex "$codex_version" \
-    "@openai/codex-$codex_native/vendor/$codex_triple/bin/codex" "codex-cli $codex_version"
+    "@openai/codex-$native/vendor/$codex_triple/bin/codex" "codex-cli $codex_version"
+install gemini @google/gemini-cli "$gemini_version" \
+    @google/gemini-cli/bundle/gemini.js "$gemini_version" --omit=optional
+install opencode opencode-ai "$opencode_version" \
+    "opencode-$native/bin/opencode" "$opencode_version"
 printf '%s\n' "$dir/bin"

@@ -109,14 +109,23 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
             if !agent.configured {
                 // An existing file is not touched.
                 page.line(format!(
-                    "  it is not in the configuration yet: add a line [providers.{}]",
-                    agent.kind
+                    "  it is not in the configuration yet: add a line [providers.{}]{}",
+                    agent.kind,
+                    match agent.kind {
+                        ProviderKind::Gemini => " and its api_key_env",
+                        ProviderKind::Claude
+                        | ProviderKind::Codex
+                        | ProviderKind::Command
+                        | ProviderKind::Ollama
+                        | ProviderKind::Openai
+                        | ProviderKind::Embedded => "",
+                    }
                 ));
             }
         }
         if answer.agents.is_empty() {
             page.line(
-                "Found no agent CLI in PATH (claude, codex): code can be planned, not edited",
+                "Found no agent CLI in PATH (claude, codex, gemini): code can be planned, not edited",
             );
         }
         page.line(format!(

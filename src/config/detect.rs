@@ -7,7 +7,7 @@ use super::env::Env;
 use super::known;
 use super::origin::Origin;
 use super::tree::{Node, Table};
-use crate::core::ProviderKind;
+use crate::core::{ProviderKind, Way};
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +24,10 @@ pub(crate) struct Detected {
 }
 
 pub(crate) fn detect(env: &Env) -> Detected {
-    let agents = [ProviderKind::Claude, ProviderKind::Codex]
-        .into_iter()
+    let agents = ProviderKind::ALL
+        .iter()
+        .copied()
+        .filter(|kind| kind.way() == Way::Agent)
         .filter_map(|kind| Some((kind, env.find_program(kind.as_str())?)))
         .collect();
     let (ollama, ollama_origin) = known::ollama(env);
@@ -39,6 +41,13 @@ pub(crate) fn detect(env: &Env) -> Detected {
 }
 
 impl Detected {
+    /// The agents that can be used as they are: they bring the login that their person uses.
+    pub(crate) fn ready_agents(&self) -> impl Iterator<Item = &(ProviderKind, PathBuf)> {
+        self.agents
+            .iter()
+            .filter(|(kind, _)| matches!(kind, ProviderKind::Claude | ProviderKind::Codex))
+    }
+
     /// The entries that stand in for `[providers]` where the configuration has none. Services
     /// that bill by use are not among them: a key in the environment is no consent to spend.
     pub(crate) fn entries(&self) -> Table {
@@ -56,8 +65,7 @@ impl Detected {
             (kind.as_str().to_owned(), node)
         };
         let mut entries: Table = self
-            .agents
-            .iter()
+            .ready_agents()
             .filter_map(|(kind, path)| Some((*kind, path.to_str()?.to_owned())))
             .map(|(kind, path)| entry(kind, "command", path, &Origin::Detected))
             .collect();

@@ -32,7 +32,7 @@ const SERVICES: &[(&str, &str, &str)] = &[
 ];
 
 /// Kinds of later versions.
-const LATER_KINDS: &[&str] = &["gemini", "opencode", "anthropic", "google", "sim"];
+const LATER_KINDS: &[&str] = &["opencode", "anthropic", "google", "sim"];
 
 /// Services whose key variable is set, as (name, variable).
 pub(crate) fn services_with_key(env: &Env) -> Vec<(&'static str, &'static str)> {
@@ -151,6 +151,7 @@ fn endpoint(name: &str, kind: ProviderKind, table: &mut Table, env: &Env) {
         }
         ProviderKind::Claude
         | ProviderKind::Codex
+        | ProviderKind::Gemini
         | ProviderKind::Command
         | ProviderKind::Embedded => {}
     }
@@ -226,20 +227,20 @@ mod tests {
 
     #[test]
     fn other_names_need_a_kind_and_kinds_must_exist() {
-        let (_, problems) = completed("[mine]\n[other]\nkind = \"cluade\"\n[gemini]\n");
+        let (_, problems) = completed("[mine]\n[other]\nkind = \"cluade\"\n[sim]\n");
         assert_eq!(
             problems,
             [
-                "kind `gemini` belongs to a later version of rigs",
                 "needs a `kind`, because its name is none",
                 "unknown kind `cluade`",
+                "kind `sim` belongs to a later version of rigs",
             ]
         );
     }
 
     #[test]
     fn a_disabled_entry_of_a_later_version_is_taken_out() {
-        let (value, problems) = completed("[gemini]\nenabled = false\n");
+        let (value, problems) = completed("[sim]\nenabled = false\n");
         assert_eq!((value.to_string(), problems), ("{}".into(), vec![]));
     }
 

@@ -58,7 +58,13 @@ impl Paths {
             .join(format!("{attempt}.log"))
     }
 
-    /// A private folder for one provider's temporary files.
+    /// What a provider's program keeps when it is not to use the person's own home: settings that
+    /// rigs wrote, and its sessions.
+    pub(crate) fn agent_home(&self, provider: &crate::core::ProviderName) -> PathBuf {
+        self.home.join("agents").join(provider.as_str())
+    }
+
+    /// A private folder for temporary files.
     pub(crate) fn scratch(&self) -> PathBuf {
         self.home.join("tmp")
     }

@@ -24,7 +24,7 @@ pub(crate) fn render(found: &Detected) -> String {
         max_parallel = g.max_parallel,
         log_level = g.log_level,
     );
-    for (kind, path) in &found.agents {
+    for (kind, path) in found.ready_agents() {
         text.push_str(&section(
             kind.as_str(),
             &[("command", quoted(&path.to_string_lossy()))],
@@ -97,7 +97,7 @@ pub(crate) fn render(found: &Detected) -> String {
 }
 
 const PROVIDER_KEYS: &str = r#"
-# More keys of a provider (the kinds: claude, codex, command, ollama, openai, embedded):
+# More keys of a provider (the kinds: claude, codex, gemini, command, ollama, openai, embedded):
 # [providers.NAME]
 # kind = "openai"             # not needed when NAME is a kind
 # enabled = true

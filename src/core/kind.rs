@@ -9,6 +9,8 @@ word_enum! {
         Claude = "claude",
         /// OpenAI Codex, the agent CLI.
         Codex = "codex",
+        /// Gemini CLI, the agent CLI.
+        Gemini = "gemini",
         /// Any program: argv template, prompt on stdin, text or JSON lines out.
         Command = "command",
         /// An Ollama server.
@@ -20,12 +22,34 @@ word_enum! {
     }
 }
 
+/// What is behind a provider, as far as running it goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// The vendor's own program, whose name is known.
+    Agent,
+    /// A program that only the entry knows.
+    Program,
+    /// A server that is asked over HTTP.
+    Http,
+    /// This process.
+    Inside,
+}
+
 impl ProviderKind {
+    pub(crate) fn way(self) -> Way {
+        match self {
+            Self::Claude | Self::Codex | Self::Gemini => Way::Agent,
+            Self::Command => Way::Program,
+            Self::Ollama | Self::Openai => Way::Http,
+            Self::Embedded => Way::Inside,
+        }
+    }
+
     /// What a provider of this kind can do unless its entry says otherwise.
     pub(crate) fn capabilities(self) -> &'static [Capability] {
-        match self {
-            Self::Claude | Self::Codex | Self::Command => &[Capability::Text, Capability::Edit],
-            Self::Ollama | Self::Openai | Self::Embedded => &[Capability::Text],
+        match self.way() {
+            Way::Agent | Way::Program => &[Capability::Text, Capability::Edit],
+            Way::Http | Way::Inside => &[Capability::Text],
         }
     }
 }

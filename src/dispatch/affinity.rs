@@ -23,6 +23,13 @@ fn built_in(kind: ProviderKind, task: TaskType) -> f64 {
             T::Implementation => 0.6,
             T::Research => 0.5,
         },
+        // Long contexts and its own search; edits of code less reliably than the two above.
+        ProviderKind::Gemini => match task {
+            T::Research => 1.0,
+            T::Documentation | T::Review => 0.8,
+            T::Design | T::Debug => 0.6,
+            T::Implementation | T::Refactor | T::Test => 0.5,
+        },
         ProviderKind::Command | ProviderKind::Openai => 0.5,
         ProviderKind::Ollama | ProviderKind::Embedded => 0.3,
     }

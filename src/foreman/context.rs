@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::config::settings::Command;
 use crate::config::{Env, Paths, ProviderSettings, Settings};
-use crate::core::{Clock, Ids, ProviderKind, ProviderName};
+use crate::core::{Clock, Ids, ProviderKind, ProviderName, Way};
 use crate::db::{Db, DbError};
 use crate::depot::{Act, DepotError};
 use crate::git::Git;
@@ -162,12 +162,10 @@ fn program_name(kind: ProviderKind, entry: &ProviderSettings) -> Option<String> 
         Some(Command::Argv(argv)) => argv.first().cloned(),
         None => None,
     };
-    match kind {
-        ProviderKind::Claude | ProviderKind::Codex => {
-            given.or_else(|| crate::provider::default_program(kind).map(str::to_owned))
-        }
-        ProviderKind::Command => Some(given.unwrap_or_default()),
-        ProviderKind::Ollama | ProviderKind::Openai | ProviderKind::Embedded => None,
+    match kind.way() {
+        Way::Agent => given.or_else(|| crate::provider::default_program(kind).map(str::to_owned)),
+        Way::Program => Some(given.unwrap_or_default()),
+        Way::Http | Way::Inside => None,
     }
 }
 

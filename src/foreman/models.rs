@@ -97,9 +97,10 @@ async fn make(
             })?;
             Ok(Arc::new(Embedded::load(&model.name, &model.path).await?))
         }
-        ProviderKind::Claude | ProviderKind::Codex | ProviderKind::Command => {
-            Err(unusable(format!("kind {} runs as a program", p.kind)))
-        }
+        ProviderKind::Claude
+        | ProviderKind::Codex
+        | ProviderKind::Gemini
+        | ProviderKind::Command => Err(unusable(format!("kind {} runs as a program", p.kind))),
     }
 }
 

@@ -31,7 +31,10 @@ pub(crate) async fn backends(ctx: &Context) -> (Vec<Backend>, Vec<String>) {
             ProviderKind::Openai => named || (listed.is_none() && local),
             ProviderKind::Ollama => named || listed.is_none(),
             ProviderKind::Embedded => named,
-            ProviderKind::Claude | ProviderKind::Codex | ProviderKind::Command => false,
+            ProviderKind::Claude
+            | ProviderKind::Codex
+            | ProviderKind::Gemini
+            | ProviderKind::Command => false,
         };
         let gone = p.unusable.is_some() && !named;
         if !fits || gone || found.iter().any(|(f, _)| f.name == name.as_str()) {

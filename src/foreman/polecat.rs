@@ -1,11 +1,13 @@
 //! The polecat: one attempt of one bead on one provider, from its place to its committed work.
 //! It tells what happens through notes and reports how it ended; it never writes the store.
 
+mod given;
 mod log;
 mod watch;
 
 use tokio::sync::mpsc;
 
+use self::given::Scratch;
 pub(crate) use self::log::Log;
 use self::watch::Watch;
 pub(crate) use self::watch::halted;
@@ -135,10 +137,10 @@ async fn run_program(
         Ok(secrets) => secrets,
         Err(reason) => return not_started("provider.no_key", &reason),
     };
-    let scratch = ctx.paths.scratch().join(job.provider.as_str());
-    if let Err(error) = worktree::private_dir(&scratch) {
-        return not_started("scratch", &error.to_string());
-    }
+    let scratch = match Scratch::make(ctx, job) {
+        Ok(scratch) => scratch,
+        Err(error) => return not_started("scratch", &error.to_string()),
+    };
     let session = match &job.resume {
         Some(resume) => Session::Resume(resume.session.clone()),
         None => Session::New(job.attempt.to_string()),
@@ -155,7 +157,8 @@ async fn run_program(
         session,
         env: provider::base_env(&ctx.env, &p.entry),
         secrets: &secrets,
-        scratch: &scratch,
+        scratch: scratch.dir(),
+        home: &ctx.paths.agent_home(&job.provider),
     };
     let before = job.resume.as_ref().map(|r| r.before).unwrap_or_default();
     let (spec, reader) = match (
@@ -166,6 +169,9 @@ async fn run_program(
         (Err(error), _) => return not_started("provider.plan", &error.to_string()),
         (_, None) => return not_started("provider.kind", "this kind is not run as a program"),
     };
+    if let Err(reason) = given::hand_over(&plan, &job.attempt.to_string()) {
+        return not_started("provider.files", &reason);
+    }
     let running = match process::start(&spec, &job.marker) {
         Ok(running) => running,
         Err(error) => return not_started("process.start", &error.to_string()),
@@ -208,7 +214,10 @@ async fn run_program(
     }
 }
 
-/// The newest file that the pattern names, within bounds; logs of other programs are only read.
+/// The end of a program's own log that is read; the last run's part is far smaller.
+const LOG_TAIL: usize = 8 * 1024 * 1024;
+
+/// The file that the pattern names, within bounds; logs of other programs are only read.
 fn find_log(log: &provider::LogFile) -> Option<String> {
     let mut open = vec![(log.root.clone(), 0)];
     let mut seen = 0;
@@ -223,9 +232,14 @@ fn find_log(log: &provider::LogFile) -> Option<String> {
             } else if kind.is_dir() && depth < 4 {
                 open.push((entry.path(), depth + 1));
             } else if kind.is_file() && log.is(&entry.file_name().to_string_lossy()) {
-                let bytes = std::fs::read(entry.path()).ok()?;
-                let tail = &bytes[bytes.len().saturating_sub(8 * 1024 * 1024)..];
-                return Some(String::from_utf8_lossy(tail).into_owned());
+                let Ok(bytes) = std::fs::read(entry.path()) else {
+                    continue;
+                };
+                let text = String::from_utf8_lossy(&bytes);
+                if text.contains(&log.holds) {
+                    let from = text.len().saturating_sub(LOG_TAIL);
+                    return Some(text[text.ceil_char_boundary(from)..].to_owned());
+                }
             }
         }
     }

@@ -49,5 +49,6 @@ pub(super) fn log_after_run(spec: &Spec, session: &str) -> Option<LogFile> {
         root: home.join("sessions"),
         prefix: "rollout-",
         suffix: format!("-{id}.jsonl"),
+        holds: id.to_owned(),
     })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -82,8 +82,19 @@ pub(crate) struct RunPlan<'a> {
     /// [`base_env`] of the entry.
     pub(crate) env: BTreeMap<String, OsString>,
     pub(crate) secrets: &'a Secrets,
-    /// A private folder for what the program must be given as a file.
+    /// A private folder of this run, which is taken away after it: temporary files, and what the
+    /// program must be given as a file.
     pub(crate) scratch: &'a Path,
+    /// A private folder of this provider that stays: a home for a program that is not to use the
+    /// person's own.
+    pub(crate) home: &'a Path,
+}
+
+/// A file that a program is to find.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct GivenFile {
+    pub(crate) path: PathBuf,
+    pub(crate) text: String,
 }
 
 /// What the child may see of our own environment: the allowlist and the variables that the entry

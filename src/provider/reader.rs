@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::signal::{Class, Observation, Outcome, Scope, Signal, WindowStatus};
-use super::{claude, codex, command};
+use super::{claude, codex, command, gemini};
 use crate::core::redact::Redactor;
 use crate::core::text::{clean, middle_out, one_line};
 use crate::core::{MicroUsd, ProviderKind, Timestamp, Usage};
@@ -44,6 +44,7 @@ pub(crate) struct Ending {
 pub(crate) enum Reader {
     Claude(claude::Reader),
     Codex(codex::Reader),
+    Gemini(gemini::Reader),
     Command(command::Reader),
 }
 
@@ -55,6 +56,7 @@ impl Reader {
         match kind {
             ProviderKind::Claude => Some(Self::Claude(claude::Reader::new(earlier, words))),
             ProviderKind::Codex => Some(Self::Codex(codex::Reader::new(earlier, words))),
+            ProviderKind::Gemini => Some(Self::Gemini(gemini::Reader::new(words))),
             ProviderKind::Command => Some(Self::Command(command::Reader::new(words))),
             ProviderKind::Ollama | ProviderKind::Openai | ProviderKind::Embedded => None,
         }
@@ -65,7 +67,17 @@ impl Reader {
         match self {
             Self::Claude(reader) => reader.line(text, now),
             Self::Codex(reader) => reader.line(text, now),
+            Self::Gemini(reader) => reader.line(text, now),
             Self::Command(reader) => reader.line(text, now),
+        }
+    }
+
+    /// One line of stderr, in its place among those of stdout: some programs say only there that
+    /// they wait.
+    pub(crate) fn error_line(&mut self, text: &str, now: Timestamp) -> Vec<Signal> {
+        match self {
+            Self::Gemini(reader) => reader.error_line(text, now),
+            Self::Claude(_) | Self::Codex(_) | Self::Command(_) => Vec::new(),
         }
     }
 
@@ -73,6 +85,7 @@ impl Reader {
     pub(crate) fn log_file(&mut self, text: &str, now: Timestamp) -> Vec<Signal> {
         match self {
             Self::Codex(reader) => reader.log_file(text, now),
+            Self::Gemini(reader) => reader.log_file(text),
             Self::Claude(_) | Self::Command(_) => Vec::new(),
         }
     }
@@ -81,6 +94,7 @@ impl Reader {
         match self {
             Self::Claude(reader) => reader.finish(end, now),
             Self::Codex(reader) => reader.finish(end, now),
+            Self::Gemini(reader) => reader.finish(end, now),
             Self::Command(reader) => reader.finish(end, now),
         }
     }
@@ -90,6 +104,7 @@ impl Reader {
         match self {
             Self::Claude(reader) => reader.answer(),
             Self::Codex(reader) => reader.answer(),
+            Self::Gemini(reader) => reader.answer(),
             Self::Command(reader) => reader.answer(),
         }
     }
@@ -99,6 +114,7 @@ impl Reader {
         match self {
             Self::Claude(reader) => reader.usage(),
             Self::Codex(reader) => reader.usage(),
+            Self::Gemini(reader) => reader.usage(),
             Self::Command(reader) => reader.usage(),
         }
     }
@@ -173,6 +189,24 @@ pub(super) fn dollars(value: &Value) -> MicroUsd {
 /// A text in JSON.
 pub(super) fn text<'a>(of: &'a Value, key: &str) -> Option<&'a str> {
     of[key].as_str().filter(|text| !text.is_empty())
+}
+
+/// What a person wants to see of a tool's input.
+pub(super) fn detail(input: &Value) -> &str {
+    [
+        "command",
+        "file_path",
+        "filePath",
+        "path",
+        "dir_path",
+        "pattern",
+        "url",
+        "query",
+        "description",
+    ]
+    .iter()
+    .find_map(|key| text(input, key))
+    .unwrap_or_default()
 }
 
 /// A session id that can be given back to the program without being a flag.

@@ -43,7 +43,10 @@ fn replay(
     for line in transcript.lines() {
         match line.split_once(' ').expect("a tag and a text") {
             ("out", text) => show(&mut report, &reader.line(text, now())),
-            ("err", text) => writeln!(stderr, "{text}").expect("a string"),
+            ("err", text) => {
+                show(&mut report, &reader.error_line(text, now()));
+                writeln!(stderr, "{text}").expect("a string");
+            }
             ("log", text) => writeln!(log, "{text}").expect("a string"),
             ("exit", code) => exit = Some(Exit::Code(code.parse().expect("a code"))),
             ("signal", number) => exit = Some(Exit::Signal(number.parse().expect("a number"))),
@@ -191,6 +194,28 @@ fn every_recorded_run_of_codex_ends_as_it_did() {
             _ => None,
         };
         let run = replay(ProviderKind::Codex, transcript, earlier, stopped);
+        write!(report, "## {name}\n{run}\n").expect("a string");
+    }
+    insta::assert_snapshot!(report);
+}
+
+#[test]
+fn every_recorded_run_of_gemini_ends_as_it_did() {
+    let runs = transcripts!("gemini":
+        "ok", "tool-ok", "tool-denied", "resume-1", "resume-2", "resume-unknown",
+        "session-in-use", "429", "429-day", "midrun-429-day", "quota", "503", "500", "529", "401",
+        "403", "400", "malformed", "badsse", "truncate", "disconnect", "sseerror",
+        "hangstream-SIGTERM", "hang-SIGTERM", "tool-hang-SIGTERM", "connrefused", "no-key",
+        "no-login", "untrusted", "badflag", "turns",
+    );
+    let mut report = String::new();
+    for (name, transcript) in runs {
+        let stopped = match name {
+            "hang-SIGTERM" | "hangstream-SIGTERM" => Some(StopReason::Silent),
+            "tool-hang-SIGTERM" => Some(StopReason::Shutdown),
+            _ => None,
+        };
+        let run = replay(ProviderKind::Gemini, transcript, Usage::default(), stopped);
         write!(report, "## {name}\n{run}\n").expect("a string");
     }
     insta::assert_snapshot!(report);

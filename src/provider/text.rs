@@ -19,7 +19,10 @@ pub(crate) fn classify(kind: ProviderKind, error: &LlmError, now: Timestamp) -> 
         ProviderKind::Ollama => ollama::TABLE,
         ProviderKind::Openai => openai::TABLE,
         ProviderKind::Embedded => embedded::TABLE,
-        ProviderKind::Claude | ProviderKind::Codex | ProviderKind::Command => &[],
+        ProviderKind::Claude
+        | ProviderKind::Codex
+        | ProviderKind::Gemini
+        | ProviderKind::Command => &[],
     };
     let decided = first(&[table, REST], &facts(error));
     let (name, class) = decided.map_or(("not_understood", Class::Broken), |r| (r.name, r.class));

@@ -2,7 +2,7 @@
 
 use super::super::page::{BAD, DIM, GOOD, PLAIN, Table, cell};
 use super::super::{App, Ended, Exit};
-use crate::core::ProviderKind;
+use crate::core::Way;
 use crate::view;
 
 /// List providers with what they can do and whether they can be used
@@ -30,7 +30,7 @@ pub(crate) fn run(_: &Args, app: &mut App) -> Ended {
             5,
         );
         for p in &providers {
-            let over_http = matches!(p.kind, ProviderKind::Ollama | ProviderKind::Openai);
+            let over_http = p.kind.way() == Way::Http;
             let (state, style) = match (p.enabled, &p.problem) {
                 (false, _) => ("disabled", DIM),
                 (true, Some(_)) => ("unusable", BAD),

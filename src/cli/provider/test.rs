@@ -120,9 +120,10 @@ impl Test<'_> {
 
     async fn all(&mut self, kind: ProviderKind) -> bool {
         match kind {
-            ProviderKind::Claude | ProviderKind::Codex | ProviderKind::Command => {
-                self.program(kind).await && self.key().await
-            }
+            ProviderKind::Claude
+            | ProviderKind::Codex
+            | ProviderKind::Gemini
+            | ProviderKind::Command => self.program(kind).await && self.key().await,
             ProviderKind::Ollama => self.ollama().await,
             ProviderKind::Openai => self.openai().await,
             ProviderKind::Embedded => self.embedded(),
@@ -246,6 +247,7 @@ impl Test<'_> {
             let hint = match kind {
                 ProviderKind::Claude => "npm install -g @anthropic-ai/claude-code",
                 ProviderKind::Codex => "npm install -g @openai/codex",
+                ProviderKind::Gemini => "npm install -g @google/gemini-cli",
                 ProviderKind::Command
                 | ProviderKind::Ollama
                 | ProviderKind::Openai

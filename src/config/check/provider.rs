@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{Checker, affinity};
 use crate::config::settings::{Command, ProviderSettings, WindowLimit};
 use crate::core::redact::redact;
-use crate::core::{LimitKind, LimitUnit, ProviderKind};
+use crate::core::{LimitKind, LimitUnit, ProviderKind, Way};
 
 pub(super) fn entry(c: &mut Checker<'_>, name: &str, p: &ProviderSettings) {
     // What has no kind was told already.
@@ -119,13 +119,13 @@ fn is_variable(text: &str) -> bool {
 
 fn command(c: &mut Checker<'_>, name: &str, kind: ProviderKind, command: Option<&Command>) {
     let path = ["providers", name, "command"];
-    match (kind, command) {
-        (ProviderKind::Command, None) => c.add(
+    match (kind.way(), command) {
+        (Way::Program, None) => c.add(
             &path,
             "is needed for kind `command`",
             Some("write command = [\"program\", \"argument\"]".to_owned()),
         ),
-        (ProviderKind::Claude | ProviderKind::Codex, Some(Command::Argv(_))) => c.add(
+        (Way::Agent, Some(Command::Argv(_))) => c.add(
             &path,
             "must be one program; only kind `command` takes a list",
             Some("put further arguments into `args`".to_owned()),

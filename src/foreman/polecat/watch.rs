@@ -91,6 +91,7 @@ impl Watch {
                         self.heard_once = true;
                         self.log.write(line.stream, &line.text);
                         if line.stream == Stream::Err {
+                            self.hear(ctx, tell, |reader, now| reader.error_line(&line.text, now)).await;
                             self.stderr.push(line.text);
                             if self.stderr.len() > STDERR_LINES {
                                 self.stderr.remove(0);

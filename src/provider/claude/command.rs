@@ -18,60 +18,7 @@ use crate::core::Permission;
 use crate::process::{Spec, Stdin};
 
 use super::super::plan::{ProviderError, RunPlan, Session, base_url, word};
-
-/// Programs that build, test and format, and git as far as it only looks.
-const TOOLCHAINS: &[&str] = &[
-    "cargo",
-    "rustc",
-    "rustfmt",
-    "npm",
-    "npx",
-    "pnpm",
-    "yarn",
-    "bun",
-    "deno",
-    "node",
-    "tsc",
-    "python",
-    "python3",
-    "pytest",
-    "tox",
-    "nox",
-    "uv",
-    "poetry",
-    "ruff",
-    "mypy",
-    "go",
-    "gofmt",
-    "make",
-    "just",
-    "cmake",
-    "ctest",
-    "ninja",
-    "bazel",
-    "gradle",
-    "./gradlew",
-    "mvn",
-    "./mvnw",
-    "dotnet",
-    "swift",
-    "ruby",
-    "bundle",
-    "rake",
-    "rspec",
-    "php",
-    "composer",
-    "phpunit",
-    "mix",
-    "zig",
-    "stack",
-    "cabal",
-    "sbt",
-    "git status",
-    "git diff",
-    "git log",
-    "git show",
-];
+use super::super::toolchains::TOOLCHAINS;
 
 /// Never in a worktree of ours, whatever else is allowed: the work leaves it only by a merge.
 const DENIED: &str = "Bash(git push *),EnterWorktree,CronCreate,RemoteTrigger";

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::super::reader::{
-    Ending, Meter, Waiting, Words, count, dollars, largest, message, retrying, session_id, text,
-    wall,
+    Ending, Meter, Waiting, Words, count, detail, dollars, largest, message, retrying, session_id,
+    text, wall,
 };
 use super::super::reset as sentence;
 use super::super::rule::{Facts, OURS, REST, first};
@@ -340,20 +340,4 @@ fn input_of(usage: &Value) -> Usage {
         cache_write: count(usage, "cache_creation_input_tokens"),
         ..Usage::default()
     }
-}
-
-/// What a person wants to see of a tool's input.
-fn detail(input: &Value) -> &str {
-    [
-        "command",
-        "file_path",
-        "path",
-        "pattern",
-        "url",
-        "query",
-        "description",
-    ]
-    .iter()
-    .find_map(|key| text(input, key))
-    .unwrap_or_default()
 }

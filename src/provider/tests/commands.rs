@@ -6,11 +6,17 @@ use std::path::Path;
 
 use secrecy::SecretString;
 
-use super::super::{ProviderError, RunPlan, Secrets, Session, command, default_windows};
+use super::super::{ProviderError, RunPlan, Secrets, Session, command, default_windows, files};
 use crate::config::ProviderSettings;
 use crate::config::settings::Command;
 use crate::core::{Permission, ProviderKind, ProviderName};
 use crate::process::{Spec, Stdin};
+
+const AGENTS: [ProviderKind; 3] = [
+    ProviderKind::Claude,
+    ProviderKind::Codex,
+    ProviderKind::Gemini,
+];
 
 fn entry(kind: ProviderKind) -> ProviderSettings {
     ProviderSettings {
@@ -37,6 +43,17 @@ fn spec_with(
     entry: &ProviderSettings,
     change: impl FnOnce(&mut RunPlan),
 ) -> Result<Spec, ProviderError> {
+    with_plan(secrets, entry, |plan| {
+        change(plan);
+        command(plan)
+    })
+}
+
+fn with_plan<T>(
+    secrets: &Secrets,
+    entry: &ProviderSettings,
+    what: impl FnOnce(&mut RunPlan) -> T,
+) -> T {
     let name: ProviderName = "mine".parse().expect("a name");
     let mut plan = RunPlan {
         name: &name,
@@ -51,9 +68,9 @@ fn spec_with(
         env: BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".into())]),
         secrets,
         scratch: Path::new("/tmp/run"),
+        home: Path::new("/home/dev/.rigs/agents/mine"),
     };
-    change(&mut plan);
-    command(&plan)
+    what(&mut plan)
 }
 
 /// As a person would type it, one argument per line.
@@ -126,6 +143,53 @@ fn codex_is_run_so() {
 }
 
 #[test]
+fn gemini_is_run_so() {
+    let plain = entry(ProviderKind::Gemini);
+    let own = ProviderSettings {
+        base_url: Some("http://127.0.0.1:8080/".into()),
+        model: Some("gemini-3.1-pro-preview".into()),
+        config_home: Some("/home/dev/work-account".into()),
+        args: vec!["--include-directories".into(), "/srv".into()],
+        ..plain.clone()
+    };
+    let edit = spec_of(&plain, |_| {});
+    let resumed = spec_of(&own, |plan| {
+        plan.permission = Permission::Read;
+        plan.session = Session::Resume("0199a000-0000-7000-8000-000000000009".into());
+    });
+    insta::assert_snapshot!(format!(
+        "{}\n{}",
+        shown(&edit.expect("a command")),
+        shown(&resumed.expect("a command"))
+    ));
+}
+
+#[test]
+fn gemini_finds_settings_and_rules_by_permission() {
+    let given = |permission, entry: &ProviderSettings| {
+        let mut shown = String::new();
+        with_plan(&Secrets::with_key(SecretString::from("k")), entry, |plan| {
+            plan.permission = permission;
+            for file in files(plan).expect("files") {
+                write!(shown, "{}:\n{}\n", file.path.display(), file.text).expect("a string");
+            }
+        });
+        shown
+    };
+    let plain = entry(ProviderKind::Gemini);
+    let own = ProviderSettings {
+        config_home: Some("/home/dev/work-account".into()),
+        ..plain.clone()
+    };
+    insta::assert_snapshot!(format!(
+        "{}\n{}\n{}",
+        given(Permission::Edit, &plain),
+        given(Permission::Read, &own),
+        given(Permission::Full, &own),
+    ));
+}
+
+#[test]
 fn any_program_is_run_so() {
     let argv = [
         "agent",
@@ -149,7 +213,7 @@ fn any_program_is_run_so() {
 
 #[test]
 fn a_key_is_in_the_environment_only_and_its_value_is_redacted() {
-    for kind in [ProviderKind::Claude, ProviderKind::Codex] {
+    for kind in AGENTS {
         let spec = spec_of(&entry(kind), |_| {}).expect("a command");
         let in_argv = |arg: &std::ffi::OsString| arg.to_string_lossy().contains("very-secret");
         assert!(!spec.args.iter().any(in_argv), "{kind}");
@@ -184,6 +248,7 @@ fn a_key_is_in_the_environment_only_and_its_value_is_redacted() {
         env: BTreeMap::new(),
         secrets: &secrets,
         scratch: Path::new("/tmp"),
+        home: Path::new("/"),
     };
     assert_eq!(
         plan.redactor()
@@ -195,7 +260,7 @@ fn a_key_is_in_the_environment_only_and_its_value_is_redacted() {
 
 #[test]
 fn what_could_become_a_flag_or_a_setting_is_refused() {
-    let settings = [ProviderKind::Claude, ProviderKind::Codex].map(entry);
+    let settings = AGENTS.map(entry);
     for settings in &settings {
         for bad in ["--yolo", "", "a b", "x\"y", "a\u{1b}[31m", &"m".repeat(201)] {
             let with_model = ProviderSettings {

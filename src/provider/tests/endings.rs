@@ -259,3 +259,81 @@ fn a_host_without_a_sandbox_is_named() {
         outcome.message
     );
 }
+
+#[test]
+fn a_server_that_gemini_waited_for_is_told_from_one_that_is_not_there() {
+    let ended = |seconds: u64| {
+        let mut gemini = reader(ProviderKind::Gemini);
+        gemini.line(r#"{"type":"message","role":"user","content":"x"}"#, now());
+        let later = now() + Duration::from_secs(seconds);
+        gemini.error_line(
+            "Attempt 1 failed. Retrying with backoff... Error: exception TypeError: fetch failed sending request",
+            later,
+        );
+        gemini.line(
+            r#"{"type":"result","status":"error","error":{"message":"[API Error: exception TypeError: fetch failed sending request]"}}"#,
+            later,
+        );
+        let outcome = gemini.finish(&exit(1, ""), later);
+        (outcome.class, outcome.rule)
+    };
+    assert_eq!(ended(5), (Class::Network, "network"));
+    assert_eq!(ended(60), (Class::Silent, "no_answer"));
+}
+
+#[test]
+fn gemini_errors_that_no_recording_has_are_classed_too() {
+    let ended = |code: i32, said: &str| {
+        let mut gemini = reader(ProviderKind::Gemini);
+        let error = serde_json::json!({"type": "result", "status": "error", "error": {"message": format!("[API Error: {said}]")},
+            "stats": {"models": {"gemini-3.1-pro": {"total_tokens": 0}}}});
+        gemini.line(&error.to_string(), now());
+        let outcome = gemini.finish(&exit(code, ""), now());
+        (outcome.class, outcome.rule, outcome.scope)
+    };
+    let model = || Scope::Model("gemini-3.1-pro".into());
+    for (code, said, want) in [
+        (
+            173,
+            "Quota exceeded for metric: generate_content_free_tier_requests, limit: 0, model: gemini-3.1-pro\nPlease retry in 20.04s.",
+            (Class::BadModel, "not_in_this_plan", model()),
+        ),
+        (
+            173,
+            "{\"error\":{\"code\":429,\"message\":\"Quota exceeded, limit: 20, quotaId GenerateRequestsPerDayPerProjectPerModel-FreeTier\",\"status\":\"RESOURCE_EXHAUSTED\"}}",
+            (Class::Limit, "daily_quota", model()),
+        ),
+        (
+            173,
+            "Resource has been exhausted (e.g. check quota).",
+            (Class::RateLimited, "rate_limited", model()),
+        ),
+        (
+            173,
+            "INSUFFICIENT_G1_CREDITS_BALANCE",
+            (Class::OutOfCredit, "out_of_credit", Scope::Account),
+        ),
+        (
+            173,
+            "No capacity available for model gemini-3.1-pro on the server",
+            (Class::Overloaded, "no_capacity", model()),
+        ),
+        (
+            148,
+            "models/gemini-9 is not found for API version v1beta",
+            (Class::BadModel, "unknown_model", model()),
+        ),
+        (
+            144,
+            "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
+            (Class::ContextTooLong, "context_too_long", Scope::Account),
+        ),
+        (
+            147,
+            "Verify your account to continue. VALIDATION_REQUIRED",
+            (Class::Auth, "validation_required", Scope::Account),
+        ),
+    ] {
+        assert_eq!(ended(code, said), want, "{said}");
+    }
+}

@@ -11,9 +11,10 @@ use super::{exit, now, reader};
 use crate::core::redact::Redactor;
 use crate::core::{ProviderKind, Usage};
 
-const PROGRAMS: [ProviderKind; 3] = [
+const PROGRAMS: [ProviderKind; 4] = [
     ProviderKind::Claude,
     ProviderKind::Codex,
+    ProviderKind::Gemini,
     ProviderKind::Command,
 ];
 
@@ -86,6 +87,14 @@ fn event() -> impl Strategy<Value = String> {
         "model",
         "requests",
         "item",
+        "role",
+        "delta",
+        "stats",
+        "total_tokens",
+        "cached",
+        "models",
+        "severity",
+        "tool_name",
     ]);
     let kind = proptest::sample::select(vec![
         "system",
@@ -101,6 +110,10 @@ fn event() -> impl Strategy<Value = String> {
         "usage",
         "limit",
         "text",
+        "init",
+        "message",
+        "tool_use",
+        "tool_result",
     ]);
     (kind, proptest::collection::vec((key, value), 0..6)).prop_map(|(kind, fields)| {
         let body: Vec<String> = fields.iter().map(|(k, v)| format!("\"{k}\":{v}")).collect();
@@ -109,7 +122,7 @@ fn event() -> impl Strategy<Value = String> {
         let comma = if body.is_empty() { "" } else { "," };
         // The same fields on the outside and inside the usual objects.
         format!(
-            r#"{{"type":"{kind}"{comma}{body},"message":{inner},"usage":{inner},"rate_limit_info":{inner},"item":{inner},"payload":{inner}}}"#
+            r#"{{"type":"{kind}"{comma}{body},"message":{inner},"usage":{inner},"rate_limit_info":{inner},"item":{inner},"payload":{inner},"stats":{inner},"error":{inner}}}"#
         )
     })
 }
@@ -127,6 +140,7 @@ proptest! {
             let mut signals: Vec<Signal> = Vec::new();
             for line in &lines {
                 signals.extend(reader.line(line, now()));
+                signals.extend(reader.error_line(line, now()));
             }
             signals.extend(reader.log_file(&lines.join("\n"), now()));
             for signal in signals {
