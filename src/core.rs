@@ -3,6 +3,7 @@
 
 pub(crate) mod backoff;
 pub(crate) mod bead_state;
+pub(crate) mod calendar;
 pub(crate) mod capability;
 pub(crate) mod clock;
 pub(crate) mod convoy_state;
@@ -24,17 +25,20 @@ pub(crate) mod text;
 pub(crate) mod time;
 pub(crate) mod usage;
 pub(crate) mod words;
+pub(crate) mod zone;
 
 pub(crate) use bead_state::{BeadEvent, BeadStatus, BlockCause, IllegalTransition};
+pub(crate) use calendar::{Calendar, Period};
 pub(crate) use capability::{Capability, Permission};
 pub(crate) use clock::Clock;
 pub(crate) use convoy_state::ConvoyStatus;
 pub(crate) use criterion::Criterion;
 pub(crate) use id::{AttemptId, BeadId, ConvoyId, EventId, Ids, ReservationId};
 pub(crate) use kind::{ProviderKind, Way};
-pub(crate) use limit::{LimitKind, LimitUnit, Strategy};
+pub(crate) use limit::{Length, LimitKind, LimitUnit, Strategy};
 pub(crate) use money::MicroUsd;
 pub(crate) use provider_name::ProviderName;
 pub(crate) use task::{Complexity, Priority, TaskType};
 pub(crate) use time::Timestamp;
 pub(crate) use usage::{Estimate, EstimateSource, Usage};
+pub(crate) use zone::Zone;

@@ -7,15 +7,16 @@ use std::path::Component;
 use super::problem::Problem;
 use super::settings::{Affinity, GateSettings, Settings};
 use super::tree::{Content, Node};
-use crate::core::LimitKind;
 use crate::core::redact::redact;
 use crate::core::suggest::nearest;
 use crate::core::text::one_line;
+use crate::core::{LimitKind, Period};
 use crate::core::{ProviderKind, ProviderName};
 
 const LOG_LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
 
-/// A limit counted in percent or runs needs no `kind`: there is only one that fits.
+/// A limit of a day, week or month, or one counted in percent or runs needs no `kind`: there is
+/// only one that fits.
 pub(crate) fn shorthands(root: &mut Node) {
     let Some(providers) = root.get_mut(&["providers"]).and_then(Node::as_table_mut) else {
         return;
@@ -28,12 +29,15 @@ pub(crate) fn shorthands(root: &mut Node) {
             continue;
         };
         for limit in limits.iter_mut().filter_map(Node::as_table_mut) {
-            let kind = match limit.get("unit").and_then(Node::as_str) {
-                Some("percent") => LimitKind::Percent,
-                Some("runs") => LimitKind::Concurrency,
+            let word = |key| limit.get(key).and_then(Node::as_str);
+            let is_period = word("window").is_some_and(|w| Period::WORDS.contains(&w));
+            let (kind, key) = match word("unit") {
+                _ if is_period => (LimitKind::Calendar, "window"),
+                Some("percent") => (LimitKind::Percent, "unit"),
+                Some("runs") => (LimitKind::Concurrency, "unit"),
                 Some(_) | None => continue,
             };
-            let origin = limit["unit"].origin.clone();
+            let origin = limit[key].origin.clone();
             limit
                 .entry("kind".to_owned())
                 .or_insert_with(|| Node::leaf(kind.as_str(), origin));

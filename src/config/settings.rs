@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::time::Span;
 use crate::core::{
-    Capability, LimitKind, LimitUnit, MicroUsd, Permission, ProviderKind, ProviderName, Strategy,
-    TaskType,
+    Capability, Length, LimitKind, LimitUnit, MicroUsd, Permission, ProviderKind, ProviderName,
+    Strategy, TaskType, Zone,
 };
 
 /// Everything that can be configured.
@@ -151,15 +151,21 @@ impl Default for ProviderSettings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct WindowLimit {
-    /// The length; not used by `concurrency`.
-    pub(crate) window: Option<Span>,
+    /// The length; of kind `calendar` day, week (from Monday) or month. Not used by `concurrency`
+    /// and `balance`.
+    pub(crate) window: Option<Length>,
     #[serde(default = "rolling")]
     /// How the window moves.
     pub(crate) kind: LimitKind,
     /// What it counts.
     pub(crate) unit: LimitUnit,
-    /// The amount; not used by `percent`.
+    /// The amount; of kind `balance` all that was paid in. Not used by `percent`.
     pub(crate) amount: Option<u64>,
+    /// The most that a `refill` holds; `amount` when not set.
+    pub(crate) burst: Option<u64>,
+    /// The time zone of a `calendar` window, such as `America/Los_Angeles` or `UTC`; that of this
+    /// machine when not set.
+    pub(crate) zone: Option<Zone>,
     /// The model it is for; the whole account when not set.
     pub(crate) model: Option<String>,
 }
@@ -283,8 +289,8 @@ impl Default for ForemanSettings {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub(crate) struct BudgetSettings {
-    /// Where the day begins at midnight, for example `Europe/Berlin`.
-    pub(crate) timezone: crate::core::schedule::Zone,
+    /// Where the day begins at midnight, for example `Europe/Berlin`, or `local`.
+    pub(crate) timezone: Zone,
     /// No bead is started that would bring the day above it.
     pub(crate) tokens_per_day: Option<u64>,
     /// No bead is started once the day has cost so much.

@@ -253,11 +253,15 @@ fn a_file_that_was_named_must_be_there_and_be_text() {
 }
 
 #[test]
-fn limits_in_percent_and_runs_need_no_kind() {
+fn limits_of_the_calendar_and_in_percent_and_runs_need_no_kind() {
     let rig = Rig::new(
         r#"
 [providers.claude]
-limits = [ { window = "7d", unit = "percent" }, { unit = "runs", amount = 2 } ]
+limits = [
+    { window = "7d", unit = "percent" },
+    { unit = "runs", amount = 2 },
+    { window = "month", unit = "tokens", amount = 9, zone = "Europe/Berlin" },
+]
 "#,
     );
     let config = rig.load().unwrap();
@@ -267,5 +271,47 @@ limits = [ { window = "7d", unit = "percent" }, { unit = "runs", amount = 2 } ]
         .values()
         .flat_map(|p| p.limits.iter().map(|l| l.kind))
         .collect();
-    assert_eq!(kinds, [LimitKind::Percent, LimitKind::Concurrency]);
+    let expected = [
+        LimitKind::Percent,
+        LimitKind::Concurrency,
+        LimitKind::Calendar,
+    ];
+    assert_eq!(kinds, expected);
+}
+
+#[test]
+fn each_kind_of_limit_says_what_it_needs_and_what_it_does_not_know() {
+    let told = Rig::new(
+        r#"
+[providers.claude]
+limits = [
+    { kind = "calendar", window = "24h", unit = "requests", amount = 1 },
+    { kind = "refill", window = "day", unit = "requests", amount = 1 },
+    { kind = "balance", window = "1h", unit = "micro_usd", amount = 1 },
+    { kind = "rolling", window = "1h", unit = "tokens", amount = 1, zone = "UTC" },
+    { kind = "rolling", window = "1h", unit = "tokens", amount = 1, burst = 2 },
+]
+"#,
+    )
+    .problems();
+    insta::assert_snapshot!(told, @r"
+    config.toml:4:5: `providers.claude.limits.0`: needs a `window` of day, week or month
+    config.toml:5:5: `providers.claude.limits.1`: needs a `window`, its length such as 5h
+    config.toml:6:5: `providers.claude.limits.2`: has no `window`: money does not come back with time
+    config.toml:7:5: `providers.claude.limits.3`: has a `zone`, which only kind `calendar` follows
+    config.toml:8:5: `providers.claude.limits.4`: has a `burst`, which only kind `refill` knows, and which must be above 0
+    ");
+    let told = Rig::new(
+        r#"
+[providers.claude]
+limits = [ { window = "fortnight", unit = "requests", amount = 1 } ]
+[providers.codex]
+limits = [ { window = "day", unit = "requests", amount = 1, zone = "Europe/Berlim" } ]
+"#,
+    )
+    .problems();
+    insta::assert_snapshot!(told, @r"
+    config.toml:3:14: `providers.claude.limits.0.window`: `fortnight` is neither a duration such as 5h nor day, week or month
+    config.toml:5:61: `providers.codex.limits.0.zone`: `Europe/Berlim` is no time zone (did you mean `Europe/Berlin`?)
+    ");
 }

@@ -1,99 +1,19 @@
-//! Hours and days of the week in a time zone, daylight saving included: when a rule holds, when
-//! a day of a budget begins.
+//! Hours and days of the week in a time zone, daylight saving included: when a rule holds.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use chrono::{DateTime, Datelike, Days as Later, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
-use chrono::{LocalResult, TimeZone, Weekday};
-use chrono_tz::Tz;
+use chrono::{Datelike, Days as Later, NaiveDate, NaiveDateTime, NaiveTime, Timelike, Weekday};
 
 use super::Timestamp;
-use super::suggest::nearest;
 use super::text::one_line;
+use super::zone::Zone;
 
-/// A time zone by its name in the IANA database, which is built in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Zone(Tz);
-
-/// Text that is no time zone, hour or day.
+/// Text that is no hour or day.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct NotInTheWeek(String);
-
-impl Default for Zone {
-    fn default() -> Self {
-        Self(Tz::UTC)
-    }
-}
-
-impl Zone {
-    /// The local date and time there.
-    pub(crate) fn local(self, at: Timestamp) -> DateTime<Tz> {
-        at.utc().with_timezone(&self.0)
-    }
-
-    /// When the local day of `at` began.
-    pub(crate) fn day_began(self, at: Timestamp) -> Timestamp {
-        let date = self.local(at).date_naive();
-        // Where the clock goes back over midnight, a day begins twice: the later one may be ahead.
-        self.instant(date.and_time(NaiveTime::MIN)).min(at)
-    }
-
-    /// When the next local day begins.
-    pub(crate) fn day_ends(self, at: Timestamp) -> Timestamp {
-        let mut date = self.local(at).date_naive();
-        loop {
-            let Some(next) = date.checked_add_days(Later::new(1)) else {
-                return at + Duration::from_hours(24);
-            };
-            let begins = self.instant(next.and_time(NaiveTime::MIN));
-            if begins > at {
-                return begins;
-            }
-            date = next;
-        }
-    }
-
-    /// The moment of a local time: the first where there are two, the first after the gap where
-    /// there is none.
-    pub(crate) fn instant(self, local: NaiveDateTime) -> Timestamp {
-        const STEP: Duration = Duration::from_mins(15);
-        let mut wanted = local;
-        // The longest gap was a whole day (Samoa, 2011).
-        for _ in 0..=100 {
-            match self.0.from_local_datetime(&wanted) {
-                LocalResult::Single(at) | LocalResult::Ambiguous(at, _) => {
-                    return Timestamp::from_millis(at.timestamp_millis());
-                }
-                LocalResult::None => wanted += STEP,
-            }
-        }
-        Timestamp::from_millis(local.and_utc().timestamp_millis())
-    }
-}
-
-impl fmt::Display for Zone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.0.name())
-    }
-}
-
-impl FromStr for Zone {
-    type Err = NotInTheWeek;
-
-    fn from_str(text: &str) -> Result<Self, NotInTheWeek> {
-        text.parse().map(Self).map_err(|_| {
-            let near = nearest(text, chrono_tz::TZ_VARIANTS.iter().map(|tz| tz.name()));
-            let hint = near.map_or_else(
-                || "such as Europe/Berlin or UTC".to_owned(),
-                |near| format!("did you mean `{near}`?"),
-            );
-            NotInTheWeek(format!("`{}` is no time zone ({hint})", one_line(text, 40)))
-        })
-    }
-}
 
 /// Part of a day, in whole minutes; from 22:00 to 06:00 goes over midnight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -231,7 +151,7 @@ impl Schedule {
 
     /// The local day on which the stretch that holds at `at` began.
     fn began_on(&self, at: Timestamp) -> Option<NaiveDate> {
-        let local = self.zone.local(at).naive_local();
+        let local = self.zone.wall(at);
         let minute = minute_of(local);
         let date = match self.hours {
             Some(hours) if !hours.covers(minute) => return None,
@@ -263,7 +183,7 @@ impl Schedule {
             (None, Some(_) | None) => return None,
         };
         // In the hour that comes twice, the first one of it may be over already.
-        Some(self.zone.instant(end))
+        Some(self.zone.first(end))
             .filter(|end| *end > at)
             .or(Some(at + Duration::from_mins(15)))
     }
@@ -300,7 +220,6 @@ macro_rules! as_text {
     };
 }
 
-as_text!(Zone, "time zone");
 as_text!(Hours, "hours");
 as_text!(Days, "days");
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::core::words::word_enum;
-use crate::core::{Timestamp, Usage};
+use crate::core::{LimitKind, LimitUnit, Timestamp, Usage};
 
 /// One thing that a line of a provider's output says.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,6 +66,32 @@ pub(crate) struct Observation {
     pub(crate) observed_at: Timestamp,
     /// Where it was read: `event`, `header`, `rollout`, `body`, `text`.
     pub(crate) source: String,
+    /// How the window moves and what it counts, where that is known. Else a window of which only
+    /// a share is said is taken for `percent`, one with amounts for `anchored`.
+    #[serde(default)]
+    pub(crate) kind: Option<LimitKind>,
+    #[serde(default)]
+    pub(crate) unit: Option<LimitUnit>,
+}
+
+impl Observation {
+    /// Of the account, with nothing said yet.
+    pub(crate) fn new(limit_id: &str, source: &str, observed_at: Timestamp) -> Self {
+        Self {
+            limit_id: limit_id.to_owned(),
+            scope: Scope::Account,
+            duration: None,
+            status: None,
+            used_fraction: None,
+            limit_amount: None,
+            remaining_amount: None,
+            resets_at: None,
+            observed_at,
+            source: source.to_owned(),
+            kind: None,
+            unit: None,
+        }
+    }
 }
 
 word_enum! {

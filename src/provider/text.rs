@@ -142,6 +142,8 @@ pub(crate) fn observations(
             resets_at: get("reset").and_then(|v| moment(v, now)),
             observed_at: now,
             source: "header".into(),
+            kind: None,
+            unit: None,
         });
     }
     seen
@@ -234,6 +236,8 @@ mod tests {
                 resets_at: Some(now + Duration::from_secs(1)),
                 observed_at: now,
                 source: "header".into(),
+                kind: None,
+                unit: None,
             }]
         );
         assert_eq!(observations(&[], None, now), []);

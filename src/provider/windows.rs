@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Scope;
 use crate::config::{LimitKind, LimitUnit};
+use crate::core::Calendar;
 
 /// A window in state unknown. Its key is (scope, limit id, duration), as for an observation:
 /// never its position.
@@ -14,6 +15,10 @@ pub(crate) struct DefaultWindow {
     pub(crate) duration: Duration,
     pub(crate) kind: LimitKind,
     pub(crate) unit: LimitUnit,
+    /// How much it holds, in `unit`, where that is published.
+    pub(crate) amount: Option<u64>,
+    /// Of kind `calendar`.
+    pub(crate) calendar: Option<Calendar>,
 }
 
 impl DefaultWindow {
@@ -25,6 +30,8 @@ impl DefaultWindow {
             duration,
             kind: LimitKind::Percent,
             unit: LimitUnit::Percent,
+            amount: None,
+            calendar: None,
         }
     }
 }

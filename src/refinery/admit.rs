@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::circuit::State;
 use super::frame::Amounts;
-use super::quota::fallen_by;
 use super::risk::{self, Expected, Load};
 use super::stored::scope_text;
 use super::tank::Tank;
@@ -44,13 +43,9 @@ impl Ask {
     }
 
     fn run(&self) -> Expected {
+        let cost = self.cost.0.max(0).unsigned_abs();
         Expected {
-            p80: Amounts {
-                tokens: self.tokens,
-                requests: self.requests,
-                cost_micro_usd: self.cost.0.max(0).unsigned_abs(),
-                runs: 1,
-            },
+            p80: Amounts::expected(self.tokens, self.requests, cost),
             used: Amounts::default(),
             spread: self.spread,
             lasts: self.lasts,
@@ -197,7 +192,9 @@ fn refused(w: &Window, run: &Expected, reserve: f64) -> Option<Refusal> {
         .share
         .is_some_and(|share| share >= 1.0 - kept && share > 0.0);
     // Where no end is known, one bead may find out: nothing else would ever tell.
-    let may_probe = |until: Option<Timestamp>| until.is_none() && w.in_flight == 0;
+    let may_probe = |until: Option<Timestamp>| {
+        until.is_none() && w.in_flight == 0 && w.kind != LimitKind::Balance
+    };
     if used_up && w.limit.is_none() && !may_probe(w.blocks_until) {
         return no(Why::Full, w.blocks_until, "used up");
     }
@@ -213,11 +210,22 @@ fn refused(w: &Window, run: &Expected, reserve: f64) -> Option<Refusal> {
     };
     let usable = limit - (limit as f64 * kept).ceil().min(limit as f64) as u64;
     let ask = run.rest(w.unit, w.key.duration);
-    let together = (w.load + ask).need(usable);
+    // Whatever runs uses something, also where nobody could say how much.
+    let together = (w.load + ask).need(usable).max(1);
     if used.saturating_add(together) <= usable {
         return None;
     }
     let (amount, alone) = (run.p80.of(w.unit), ask.need(usable));
+    // Waiting brings no money; only what running attempts give back may be waited for.
+    if w.kind == LimitKind::Balance && used.saturating_add(alone.max(1)) > usable {
+        let left = usable.saturating_sub(used);
+        let reason = format!(
+            "{amount} {} asked, {left} left; add credit, then `rigs tank refresh {}`",
+            unit_word(w.unit),
+            w.provider
+        );
+        return no(Why::Disabled, None, &reason);
+    }
     if alone > usable {
         // Nothing is deferred for ever: too large for any window, it runs alone in a fresh one
         // and its debt is carried there. Money is never overdrawn.
@@ -225,7 +233,7 @@ fn refused(w: &Window, run: &Expected, reserve: f64) -> Option<Refusal> {
             let reason = format!("{amount} {} asked, {usable} is all there can be", w.unit);
             return no(Why::TooLarge, None, &reason);
         }
-        let until = fits_at(w, used.saturating_add(w.reserved));
+        let until = w.frees(used.saturating_add(w.reserved));
         return match (is_fresh(w), w.in_flight) {
             (true, 0) => None,
             (true, _) => no(
@@ -241,7 +249,7 @@ fn refused(w: &Window, run: &Expected, reserve: f64) -> Option<Refusal> {
             ),
         };
     }
-    let until = fits_at(w, used.saturating_add(together) - usable);
+    let until = w.frees(used.saturating_add(together) - usable);
     if may_probe(until) {
         return None;
     }
@@ -283,18 +291,14 @@ fn is_fresh(w: &Window) -> bool {
 fn unit_word(unit: LimitUnit) -> &'static str {
     match unit {
         LimitUnit::Percent => "tokens",
-        LimitUnit::Tokens | LimitUnit::Requests | LimitUnit::MicroUsd | LimitUnit::Runs => {
-            unit.as_str()
-        }
+        LimitUnit::Tokens
+        | LimitUnit::InputTokens
+        | LimitUnit::OutputTokens
+        | LimitUnit::AllTokens
+        | LimitUnit::Requests
+        | LimitUnit::MicroUsd
+        | LimitUnit::Runs => unit.as_str(),
     }
-}
-
-/// When `excess` will be gone from the window, if nothing else happens.
-fn fits_at(w: &Window, excess: u64) -> Option<Timestamp> {
-    if w.kind == LimitKind::Rolling && !w.falls.is_empty() {
-        return fallen_by(&w.falls, excess);
-    }
-    w.blocks_until
 }
 
 #[cfg(test)]

@@ -3,29 +3,51 @@
 
 use std::time::Duration;
 
-use super::quota::Fall;
+use super::quota::{Bucket, Fall};
 use super::risk::Expected;
 use super::stored::{Key, Level, Stored, UNTIL_PROBE, WALL};
 use crate::config::{LimitKind, LimitUnit, WindowLimit};
 use crate::core::time::Span;
-use crate::core::{ProviderName, Timestamp};
+use crate::core::{Calendar, Length, ProviderName, Timestamp, Zone};
 use crate::provider::{DefaultWindow, Scope};
 
-/// Amounts of everything that a limit can count.
+/// Amounts of everything that a limit can count, one field per unit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Amounts {
     /// Input, output and cache writes.
     pub(crate) tokens: u64,
+    /// Input and cache writes.
+    pub(crate) input_tokens: u64,
+    pub(crate) output_tokens: u64,
+    /// Cache reads as well.
+    pub(crate) all_tokens: u64,
     pub(crate) requests: u64,
     pub(crate) cost_micro_usd: u64,
     pub(crate) runs: u64,
 }
 
 impl Amounts {
+    /// One run of which only the sum of its tokens is expected. That sum stands for each kind of
+    /// them: it is never below what the kind alone will be, cache reads apart.
+    pub(crate) fn expected(tokens: u64, requests: u64, cost_micro_usd: u64) -> Self {
+        Self {
+            tokens,
+            input_tokens: tokens,
+            output_tokens: tokens,
+            all_tokens: tokens,
+            requests,
+            cost_micro_usd,
+            runs: 1,
+        }
+    }
+
     /// The amount in `unit`; a percent window is counted in tokens.
     pub(crate) fn of(&self, unit: LimitUnit) -> u64 {
         match unit {
             LimitUnit::Tokens | LimitUnit::Percent => self.tokens,
+            LimitUnit::InputTokens => self.input_tokens,
+            LimitUnit::OutputTokens => self.output_tokens,
+            LimitUnit::AllTokens => self.all_tokens,
             LimitUnit::Requests => self.requests,
             LimitUnit::MicroUsd => self.cost_micro_usd,
             LimitUnit::Runs => self.runs,
@@ -49,6 +71,10 @@ pub(crate) struct Frame {
     pub(crate) kind: LimitKind,
     pub(crate) unit: LimitUnit,
     pub(crate) limit: Option<u64>,
+    /// The most that a refill window holds, where that is not `limit`.
+    pub(crate) burst: Option<u64>,
+    /// Of a calendar window; `None` where only its provider has spoken of it.
+    pub(crate) calendar: Option<Calendar>,
     /// Taken for granted from the provider's kind, not given by a person.
     pub(crate) guess: bool,
     pub(crate) stored: Option<Stored>,
@@ -66,6 +92,11 @@ pub(crate) enum Count {
     Rolling {
         length: Duration,
     },
+    /// Every use since then by itself, in order of time: what a bucket went through.
+    Each {
+        from: Timestamp,
+        began_after: Option<Timestamp>,
+    },
     /// Everything since, of runs that began after `began_after`.
     Since {
         from: Timestamp,
@@ -81,27 +112,54 @@ pub(crate) struct Counted {
     pub(crate) used: Amounts,
     /// Parts of a rolling sum in order of time; empty when not asked for.
     pub(crate) falls: Vec<Fall>,
+    /// What [`Count::Each`] asked for, in order of time.
+    pub(crate) uses: Vec<(Timestamp, u64)>,
 }
 
+/// So many times its own filling a bucket's past is read back; it was full then, as far as
+/// anybody remembers.
+const REMEMBERED: u32 = 10;
+
 impl Frame {
-    /// A limit that a person gave: `5h_tokens`, `7d_percent`, `1m_requests`, `runs`.
+    /// A limit that a person gave: `5h_tokens`, `7d_percent`, `1m_requests`, `day_requests`,
+    /// `runs`, `balance`.
     pub(crate) fn configured(limit: &WindowLimit) -> Self {
         let limit_id = match (limit.kind, limit.window) {
+            (LimitKind::Balance, _) => "balance".into(),
             (LimitKind::Concurrency, _) | (_, None) => limit.unit.to_string(),
-            (LimitKind::Anchored | LimitKind::Rolling | LimitKind::Percent, Some(length)) => {
-                format!("{}_{}", short(length), limit.unit)
-            }
+            (
+                LimitKind::Refill
+                | LimitKind::Anchored
+                | LimitKind::Rolling
+                | LimitKind::Calendar
+                | LimitKind::Percent,
+                Some(length),
+            ) => match length {
+                Length::For(span) => format!("{}_{}", short(span), limit.unit),
+                Length::Each(period) => format!("{period}_{}", limit.unit),
+            },
         };
         let is_percent = limit.kind == LimitKind::Percent;
         Self {
             key: Key {
                 scope: limit.model.clone().map_or(Scope::Account, Scope::Model),
                 limit_id,
-                duration: limit.window.map(|Span(d)| d),
+                duration: limit.window.map(|length| match length {
+                    Length::For(Span(d)) => d,
+                    Length::Each(period) => period.nominal(),
+                }),
             },
             kind: limit.kind,
             unit: limit.unit,
             limit: limit.amount.filter(|_| !is_percent),
+            burst: limit.burst,
+            calendar: limit
+                .window
+                .and_then(Length::period)
+                .map(|period| Calendar {
+                    period,
+                    zone: limit.zone.unwrap_or(Zone::Local),
+                }),
             guess: false,
             stored: None,
         }
@@ -117,7 +175,9 @@ impl Frame {
             },
             kind: window.kind,
             unit: window.unit,
-            limit: None,
+            limit: window.amount,
+            burst: None,
+            calendar: window.calendar,
             guess: true,
             stored: None,
         }
@@ -134,6 +194,8 @@ impl Frame {
             kind: LimitKind::Concurrency,
             unit: LimitUnit::Runs,
             limit: Some(u64::from(max_parallel)),
+            burst: None,
+            calendar: None,
             guess: false,
             stored: None,
         }
@@ -146,6 +208,8 @@ impl Frame {
             kind: row.kind,
             unit: row.unit,
             limit: row.limit,
+            burst: None,
+            calendar: None,
             guess: false,
             stored: Some(row),
         }
@@ -174,8 +238,13 @@ impl Frame {
         let stored = self.stored.as_ref()?;
         let level = stored.level?;
         let over = match (stored.resets_at, self.key.duration) {
+            // Money does not come back by itself.
+            _ if self.kind == LimitKind::Balance => false,
             (Some(reset), _) => reset <= now,
-            (None, Some(length)) => level.at + length <= now,
+            (None, Some(length)) => {
+                let end = self.calendar.map(|calendar| calendar.span(level.at).1);
+                end.unwrap_or(level.at + length) <= now
+            }
             // Nobody knows when it ends: it may not block for ever.
             (None, None) => level.is_used_up() && level.at + UNTIL_PROBE <= now,
         };
@@ -184,19 +253,41 @@ impl Frame {
 
     pub(crate) fn count(&self, now: Timestamp) -> Count {
         if let Some(level) = self.level(now) {
-            return Count::Since {
-                from: level.at,
-                began_after: Some(level.began_at),
+            let (from, began_after) = (level.at, Some(level.began_at));
+            return match self.kind {
+                LimitKind::Refill => Count::Each { from, began_after },
+                LimitKind::Anchored
+                | LimitKind::Rolling
+                | LimitKind::Calendar
+                | LimitKind::Concurrency
+                | LimitKind::Balance
+                | LimitKind::Percent => Count::Since { from, began_after },
             };
         }
         let reset = self.stored.as_ref().and_then(|s| s.resets_at);
+        let since = |from| Count::Since {
+            from,
+            began_after: None,
+        };
         match (self.kind, self.key.duration, reset) {
+            (LimitKind::Refill, Some(length), reset) => {
+                let fillings = self.bucket(now).map_or(length, |b| b.filling());
+                let from = now.minus(fillings.saturating_mul(REMEMBERED));
+                let full = reset.filter(|r| *r <= now);
+                Count::Each {
+                    from: full.map_or(from, |full| full.max(from)),
+                    began_after: None,
+                }
+            }
+            (LimitKind::Calendar, ..) => match self.stretch(now) {
+                Some((from, _)) => since(from),
+                None => Count::Nothing,
+            },
+            // Everything that was ever used of what was ever paid in.
+            (LimitKind::Balance, ..) if self.limit.is_some() => since(Timestamp::from_millis(0)),
             (LimitKind::Rolling, Some(length), _) => Count::Rolling { length },
             // The running stretch by its end.
-            (LimitKind::Anchored, Some(length), Some(end)) if end > now => Count::Since {
-                from: end.minus(length),
-                began_after: None,
-            },
+            (LimitKind::Anchored, Some(length), Some(end)) if end > now => since(end.minus(length)),
             (LimitKind::Anchored, Some(length), from) => Count::Anchored { length, from },
             (LimitKind::Percent, Some(length), Some(reset)) if reset <= now => Count::Anchored {
                 length,
@@ -205,19 +296,63 @@ impl Frame {
             (LimitKind::Anchored | LimitKind::Rolling | LimitKind::Percent, _, Some(reset))
                 if reset <= now =>
             {
-                Count::Since {
-                    from: reset,
-                    began_after: None,
-                }
+                since(reset)
             }
             (
-                LimitKind::Concurrency
+                LimitKind::Refill
+                | LimitKind::Concurrency
+                | LimitKind::Balance
                 | LimitKind::Anchored
                 | LimitKind::Rolling
                 | LimitKind::Percent,
                 ..,
             ) => Count::Nothing,
         }
+    }
+
+    /// Begin and end of the stretch of a calendar window that runs at `now`: as its zone says,
+    /// or, where only the provider's resets are known, in steps of its length from the last one.
+    /// A reset that the provider stated within it is its begin.
+    pub(super) fn stretch(&self, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
+        let reset = self.stored.as_ref().and_then(|s| s.resets_at);
+        if let Some(calendar) = self.calendar {
+            let (begin, end) = calendar.span(now);
+            let begin = reset.filter(|r| *r <= now).map_or(begin, |r| r.max(begin));
+            return Some((begin, end));
+        }
+        let (reset, length) = (reset?, self.key.duration?);
+        if reset > now {
+            return Some((reset.minus(length).min(now), reset));
+        }
+        let steps = now.since(reset).as_millis() / length.as_millis().max(1);
+        let begin = reset + length.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX));
+        Some((begin, begin + length))
+    }
+
+    /// The bucket of a refill window as it was last known to be: at the level that was said, or
+    /// full. `None` where its size or its speed is not known.
+    pub(super) fn bucket(&self, now: Timestamp) -> Option<Bucket> {
+        let limit = self.limit?;
+        let level = self.level(now);
+        let taken = level.map_or(0, |level| match (level.remaining, level.share) {
+            (Some(left), _) => limit.saturating_sub(left),
+            (None, Some(share)) => (share * limit as f64).ceil() as u64,
+            (None, None) => 0,
+        });
+        let reset = self.stored.as_ref().and_then(|s| s.resets_at);
+        // Its speed, where only the moment is known at which it is full again.
+        let derived = || {
+            let left = reset?.since(level?.at);
+            let whole = u128::from(limit) * left.as_millis() / u128::from(taken.max(1));
+            Some(Duration::from_millis(u64::try_from(whole).ok()?)).filter(|_| taken > 0)
+        };
+        let length = self.key.duration.or_else(derived)?;
+        let from = match self.level(now) {
+            Some(level) => level.at,
+            None => Timestamp::from_millis(0),
+        };
+        let capacity = self.burst.unwrap_or(limit);
+        Bucket::full(limit, length, capacity, from).map(|b| b.taken(taken))
     }
 }
 

@@ -2,10 +2,13 @@
 //! that were hit, what a person set. One pure fold, [`apply`], makes it from the evidence; the
 //! store keeps both, and a rebuild from the evidence gives the same.
 
+mod observed;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use self::observed::observed;
 use super::learn::Learned;
 use crate::config::{LimitKind, LimitUnit};
 use crate::core::{ProviderName, Timestamp};
@@ -252,6 +255,16 @@ pub(crate) fn apply(
             };
             let mut row = row.unwrap_or_else(unheard);
             row.limit = limit.or(row.limit);
+            // Of a balance it says what there is now.
+            if row.kind == LimitKind::Balance && share.is_none() {
+                let of = |remaining| Level {
+                    share: None,
+                    remaining: Some(remaining),
+                    at: *at,
+                    began_at: *at,
+                };
+                row.level = limit.map(of).or(row.level);
+            }
             row.resets_at = resets_at.or(row.resets_at.filter(|r| r > at));
             if let Some(share) = share {
                 row.level = Some(Level {
@@ -277,117 +290,6 @@ pub(crate) fn apply(
             row
         }),
     }
-}
-
-fn observed(
-    row: Option<Stored>,
-    provider: &ProviderName,
-    o: &Observation,
-    began_at: Timestamp,
-    tokens: u64,
-) -> Stored {
-    let said = o.used_fraction.is_some() || o.remaining_amount.is_some();
-    let level = said.then_some(Level {
-        share: o.used_fraction,
-        remaining: o.remaining_amount,
-        at: o.observed_at,
-        began_at,
-    });
-    let Some(row) = row else {
-        let (kind, unit) = kind_of(o);
-        let learned = o
-            .used_fraction
-            .filter(|_| kind == LimitKind::Percent)
-            .map(|share| Learned::starting(share, o.observed_at));
-        let key = Key {
-            scope: o.scope.clone(),
-            limit_id: o.limit_id.clone(),
-            duration: o.duration,
-        };
-        return Stored {
-            kind,
-            unit,
-            limit: o.limit_amount.filter(|_| unit != LimitUnit::Percent),
-            level,
-            status: o.status,
-            resets_at: o.resets_at,
-            learned,
-            source: o.source.clone(),
-            ..Stored::unheard(provider, &key, o.observed_at)
-        };
-    };
-    let fresh = is_fresh_stretch(&row, o);
-    let fell = match (
-        o.used_fraction,
-        row.level.filter(|_| !fresh).and_then(|l| l.share),
-    ) {
-        (Some(new), Some(old)) => new + 0.05 < old,
-        (Some(_) | None, _) => false,
-    };
-    let said_open = matches!(
-        o.status,
-        Some(WindowStatus::Allowed | WindowStatus::Warning)
-    );
-    let reopens = said_open || fell || fresh;
-    let learned = match (o.used_fraction, row.learned) {
-        (Some(share), Some(l)) => Some(l.observe(share, o.observed_at, tokens, fresh)),
-        (Some(share), None) if row.kind == LimitKind::Percent => {
-            Some(Learned::starting(share, o.observed_at))
-        }
-        (Some(_) | None, learned) => learned,
-    };
-    Stored {
-        key: Key {
-            duration: o.duration.or(row.key.duration),
-            ..row.key
-        },
-        limit: o
-            .limit_amount
-            .filter(|_| row.unit != LimitUnit::Percent)
-            .or(row.limit),
-        level: level.or(row.level.filter(|_| !fresh)),
-        status: o.status,
-        resets_at: o.resets_at.or(row.resets_at.filter(|_| !fresh)),
-        // A request from before the wall knows nothing about it.
-        closed: row.closed.filter(|c| !(reopens && began_at > c.at)),
-        learned,
-        source: o.source.clone(),
-        observed_at: o.observed_at,
-        ..row
-    }
-}
-
-/// Whether the window has begun anew since the row was written. A reset that moved by no more
-/// than half the window is the same stretch told less precisely.
-fn is_fresh_stretch(row: &Stored, o: &Observation) -> bool {
-    let Some(old) = row.resets_at else {
-        return row
-            .key
-            .duration
-            .is_some_and(|d| row.observed_at + d <= o.observed_at);
-    };
-    let slack = row
-        .key
-        .duration
-        .or(o.duration)
-        .map_or(Duration::from_mins(10), |d| d / 2);
-    match o.resets_at {
-        Some(new) => new > old + slack,
-        None => old <= o.observed_at,
-    }
-}
-
-/// What a window is of which only the provider has spoken.
-fn kind_of(o: &Observation) -> (LimitKind, LimitUnit) {
-    if o.limit_amount.is_none() && o.remaining_amount.is_none() {
-        return (LimitKind::Percent, LimitUnit::Percent);
-    }
-    let unit = if o.limit_id.to_ascii_lowercase().contains("request") {
-        LimitUnit::Requests
-    } else {
-        LimitUnit::Tokens
-    };
-    (LimitKind::Anchored, unit)
 }
 
 #[cfg(test)]

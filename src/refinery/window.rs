@@ -5,7 +5,7 @@ use std::ops::Add;
 use std::time::Duration;
 
 use super::frame::{Count, Counted, Frame, Open};
-use super::quota::Fall;
+use super::quota::{Bucket, Fall, fallen_by};
 use super::risk::Load;
 use super::stored::{Key, Level, Stored, UNTIL_PROBE};
 use crate::config::{LimitKind, LimitUnit};
@@ -60,6 +60,8 @@ pub(crate) struct Window {
     pub(crate) is_cautious: bool,
     /// Of a rolling sum, in order of time; empty where nobody asked for them.
     pub(crate) falls: Vec<Fall>,
+    /// Of a refill window whose speed is known, as it is now.
+    pub(crate) bucket: Option<Bucket>,
     pub(crate) source: String,
     pub(crate) observed_at: Option<Timestamp>,
     pub(crate) confidence: Confidence,
@@ -80,7 +82,8 @@ impl Window {
     ) -> Self {
         let stored = frame.stored.as_ref();
         let level = frame.level(now);
-        let limit = size(frame);
+        let bucket = bucket(frame, &counted, now);
+        let limit = bucket.map_or_else(|| size(frame), |b| Some(b.capacity()));
         let is_slots = frame.kind == LimitKind::Concurrency;
         let mine = || {
             open.iter()
@@ -93,10 +96,10 @@ impl Window {
             .map(|o| o.run.rest(frame.unit, frame.key.duration))
             .fold(Load::default(), Load::add);
 
-        let (used, share) = if is_slots {
-            (Some(in_flight), None)
-        } else {
-            level_at(frame, level, limit, &counted, now)
+        let (used, share) = match bucket {
+            _ if is_slots => (Some(in_flight), None),
+            Some(bucket) => (Some(bucket.used()), None),
+            None => level_at(frame, level, limit, &counted, now),
         };
         let share = share.or(match (used, limit) {
             (Some(used), Some(limit)) if limit > 0 => Some(used as f64 / limit as f64),
@@ -104,7 +107,8 @@ impl Window {
             (Some(_) | None, _) => None,
         });
 
-        let resets_at = reset(frame, &counted, now);
+        let full = bucket.and_then(|b| b.refilled(b.used()));
+        let resets_at = reset(frame, &counted, now).or(full.filter(|t| *t > now));
         let rejected_at = stored
             .filter(|s| s.status == Some(WindowStatus::Rejected))
             .map(|s| s.observed_at);
@@ -114,13 +118,14 @@ impl Window {
             Count::Nothing
             | Count::Anchored { .. }
             | Count::Rolling { .. }
+            | Count::Each { .. }
             | Count::Since { .. } => None,
         };
         let blocks_until = resets_at
             .or(rolled)
             .or(said_at.and_then(|at| frame.key.duration.map(|d| at + d)))
             .or(said_at.max(rejected_at).map(|at| at + UNTIL_PROBE))
-            .filter(|t| *t > now);
+            .filter(|t| *t > now && frame.kind != LimitKind::Balance);
         // With the stated reset the refusal is over, however lately it was said.
         let is_over = stored.is_none_or(|s| s.is_stale(now));
         let is_rejected = rejected_at.is_some() && !is_over && blocks_until.is_some();
@@ -148,6 +153,7 @@ impl Window {
             is_rejected,
             is_cautious: is_unproven || (is_unsure && !is_safely_open(frame, share, now)),
             falls: counted.falls,
+            bucket,
             source: source(frame, level),
             observed_at: stored
                 .filter(|s| level.is_some() || s.kind == LimitKind::Percent)
@@ -175,14 +181,25 @@ impl Window {
     /// Until when it lets nothing through, where it does so at all.
     pub(crate) fn blocked_until(&self) -> Option<Timestamp> {
         let used_up = self.is_rejected || self.share.is_some_and(|s| s >= 1.0);
-        let frees = match self.kind {
-            LimitKind::Rolling if !self.falls.is_empty() => self.falls.first().map(|f| f.at),
-            LimitKind::Anchored
-            | LimitKind::Rolling
-            | LimitKind::Concurrency
-            | LimitKind::Percent => self.blocks_until,
-        };
-        self.closed_until.max(frees.filter(|_| used_up))
+        self.closed_until.max(self.frees(1).filter(|_| used_up))
+    }
+
+    /// When `excess` of what is used will be gone, if nothing else happens.
+    pub(crate) fn frees(&self, excess: u64) -> Option<Timestamp> {
+        match (self.kind, &self.bucket) {
+            (LimitKind::Rolling, _) if !self.falls.is_empty() => fallen_by(&self.falls, excess),
+            (LimitKind::Refill, Some(bucket)) => bucket.refilled(excess),
+            (
+                LimitKind::Refill
+                | LimitKind::Anchored
+                | LimitKind::Rolling
+                | LimitKind::Calendar
+                | LimitKind::Concurrency
+                | LimitKind::Balance
+                | LimitKind::Percent,
+                _,
+            ) => self.blocks_until,
+        }
     }
 
     pub(crate) fn covers(&self, model: Option<&str>) -> bool {
@@ -195,8 +212,25 @@ fn size(frame: &Frame) -> Option<u64> {
     let learned = || frame.stored.as_ref()?.learned.as_ref()?.size();
     match frame.kind {
         LimitKind::Percent => frame.limit.or_else(|| learned().map(|size| size.safe)),
-        LimitKind::Anchored | LimitKind::Rolling | LimitKind::Concurrency => frame.limit,
+        LimitKind::Refill
+        | LimitKind::Anchored
+        | LimitKind::Rolling
+        | LimitKind::Calendar
+        | LimitKind::Concurrency
+        | LimitKind::Balance => frame.limit,
     }
+}
+
+/// The bucket of a refill window after every use since it was last known.
+fn bucket(frame: &Frame, counted: &Counted, now: Timestamp) -> Option<Bucket> {
+    let known = frame
+        .bucket(now)
+        .filter(|_| frame.kind == LimitKind::Refill)?;
+    let uses = counted.uses.iter();
+    let used = uses.fold(known, |bucket, (at, amount)| {
+        bucket.at((*at).min(now)).taken(*amount)
+    });
+    Some(used.at(now))
 }
 
 /// Used amount and used share, as far as each is known; the share is left out where it follows
@@ -216,6 +250,8 @@ fn level_at(
         (Count::Nothing, ..) => (None, None),
         // Full again since its reset; of a size that nobody knows only "untouched" is sure.
         (_, LimitKind::Percent, None) => (None, (later == 0).then_some(0.0)),
+        // A bucket of unknown size or speed.
+        (Count::Each { .. }, ..) => (None, None),
         (Count::Anchored { .. } | Count::Rolling { .. } | Count::Since { .. }, ..) => {
             (Some(later), None)
         }
@@ -244,8 +280,13 @@ fn reset(frame: &Frame, counted: &Counted, now: Timestamp) -> Option<Timestamp> 
     let stated = frame.stored.as_ref().and_then(|s| s.resets_at);
     let counted = match (frame.count(now), counted.start) {
         (Count::Anchored { length, .. }, Some(start)) => Some(start + length),
+        _ if frame.kind == LimitKind::Calendar => frame.stretch(now).map(|(_, end)| end),
         (
-            Count::Nothing | Count::Anchored { .. } | Count::Rolling { .. } | Count::Since { .. },
+            Count::Nothing
+            | Count::Anchored { .. }
+            | Count::Rolling { .. }
+            | Count::Each { .. }
+            | Count::Since { .. },
             _,
         ) => None,
     };

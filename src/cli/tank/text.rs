@@ -97,9 +97,12 @@ fn amount(n: u64, unit: LimitUnit) -> String {
     match unit {
         LimitUnit::Percent => format!("{n}%"),
         LimitUnit::MicroUsd => MicroUsd(i64::try_from(n).unwrap_or(i64::MAX)).to_string(),
-        LimitUnit::Tokens | LimitUnit::Requests | LimitUnit::Runs => {
-            format!("{} {unit}", thousands(n))
-        }
+        LimitUnit::Tokens
+        | LimitUnit::InputTokens
+        | LimitUnit::OutputTokens
+        | LimitUnit::AllTokens
+        | LimitUnit::Requests
+        | LimitUnit::Runs => format!("{} {unit}", thousands(n)),
     }
 }
 

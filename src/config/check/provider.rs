@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{Checker, affinity};
 use crate::config::settings::{Command, ProviderSettings, WindowLimit};
 use crate::core::redact::redact;
-use crate::core::{LimitKind, LimitUnit, ProviderKind, Way};
+use crate::core::{Length, LimitKind, LimitUnit, ProviderKind, Way};
 
 pub(super) fn entry(c: &mut Checker<'_>, name: &str, p: &ProviderSettings) {
     // What has no kind was told already.
@@ -177,11 +177,37 @@ fn window(c: &mut Checker<'_>, path: &[&str], limit: &WindowLimit) {
         );
         return;
     }
-    let has_window = limit.window.is_some_and(|w| !w.0.is_zero());
+    let span = limit.window.and_then(Length::span);
+    match kind {
+        LimitKind::Calendar => c.require(
+            limit.window.is_some_and(|w| w.period().is_some()),
+            path,
+            "needs a `window` of day, week or month",
+        ),
+        LimitKind::Refill | LimitKind::Anchored | LimitKind::Rolling | LimitKind::Percent => c
+            .require(
+                span.is_some_and(|w| !w.0.is_zero()),
+                path,
+                "needs a `window`, its length such as 5h",
+            ),
+        LimitKind::Balance => c.require(
+            limit.window.is_none(),
+            path,
+            "has no `window`: money does not come back with time",
+        ),
+        LimitKind::Concurrency => {}
+    }
     c.require(
-        has_window || kind == LimitKind::Concurrency,
+        limit.zone.is_none() || kind == LimitKind::Calendar,
         path,
-        "needs a `window`, its length",
+        "has a `zone`, which only kind `calendar` follows",
+    );
+    c.require(
+        limit
+            .burst
+            .is_none_or(|n| n > 0 && kind == LimitKind::Refill),
+        path,
+        "has a `burst`, which only kind `refill` knows, and which must be above 0",
     );
     c.require(
         kind == LimitKind::Percent || limit.amount.is_some_and(|n| n > 0),

@@ -50,24 +50,6 @@ fn the_zone_decides_with_its_daylight_saving() {
 }
 
 #[test]
-fn a_day_has_the_length_it_has_there() {
-    let berlin: Zone = "Europe/Berlin".parse().unwrap();
-    let hours = |text: &str| {
-        let began = berlin.day_began(at(text));
-        berlin.day_ends(at(text)).since(began).as_secs() / 3600
-    };
-    assert_eq!(hours("2026-11-20T12:00:00Z"), 24);
-    assert_eq!(hours("2026-03-29T12:00:00Z"), 23);
-    assert_eq!(hours("2026-10-25T12:00:00Z"), 25);
-    // Samoa skipped a whole day.
-    let apia: Zone = "Pacific/Apia".parse().unwrap();
-    assert_eq!(
-        apia.day_ends(at("2011-12-30T09:00:00Z")),
-        at("2011-12-30T10:00:00Z")
-    );
-}
-
-#[test]
 fn days_alone_last_until_the_first_day_that_is_not_among_them() {
     let s = schedule("", "sat,sun", "UTC");
     assert_eq!(

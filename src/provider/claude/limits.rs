@@ -50,6 +50,8 @@ fn window(id: &str, of: &Value, model: Option<&str>, now: Timestamp) -> Option<O
         resets_at: reset(&of["resetsAt"], now),
         observed_at: now,
         source: "event".into(),
+        kind: None,
+        unit: None,
     })
 }
 

@@ -102,6 +102,8 @@ fn windows(limits: &Value, observed_at: Timestamp, now: Timestamp) -> Vec<Observ
                 resets_at,
                 observed_at,
                 source: "rollout".into(),
+                kind: None,
+                unit: None,
             })
         })
         .collect()

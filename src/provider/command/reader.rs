@@ -115,16 +115,11 @@ impl Reader {
                 self.resets_at = self.resets_at.max(resets_at);
                 let window = text(event, "window").unwrap_or("limit");
                 Some(Signal::Window(Observation {
-                    limit_id: limit_name(window)?,
-                    scope: Scope::Account,
                     duration: window.parse::<Span>().ok().map(|span| span.0),
                     status: Some(WindowStatus::Rejected),
                     used_fraction: fraction(&event["used"], 1.0),
-                    limit_amount: None,
-                    remaining_amount: None,
                     resets_at,
-                    observed_at: now,
-                    source: "event".into(),
+                    ..Observation::new(&limit_name(window)?, "event", now)
                 }))
             }
             "text" => {

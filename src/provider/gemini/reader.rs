@@ -15,7 +15,7 @@ use super::super::rule::{Facts, OURS, REST, class_of_text, first};
 use super::super::signal::{Class, Observation, Outcome, Scope, Signal, WindowStatus};
 use super::{chat, table::TABLE};
 use crate::core::text::count as counted;
-use crate::core::{Timestamp, Usage};
+use crate::core::{LimitKind, LimitUnit, Timestamp, Usage};
 use crate::process::Exit;
 
 /// Its own exit codes, as words for the table.
@@ -208,16 +208,14 @@ impl Reader {
     /// The quota of the day, which the API counts by model.
     fn day(&self, now: Timestamp) -> Observation {
         Observation {
-            limit_id: PER_DAY.into(),
             scope: self.scope(),
             duration: Some(DAY),
             status: Some(WindowStatus::Rejected),
             used_fraction: Some(1.0),
-            limit_amount: None,
-            remaining_amount: None,
             resets_at: reset::from_text(self.error.as_deref().unwrap_or_default(), now),
-            observed_at: now,
-            source: "text".into(),
+            kind: Some(LimitKind::Calendar),
+            unit: Some(LimitUnit::Requests),
+            ..Observation::new(PER_DAY, "text", now)
         }
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::{ProviderSettings, WindowLimit};
+use crate::core::Length;
 use crate::core::ProviderName;
 use crate::core::time::Span;
 use crate::provider::{Class, WindowStatus};
@@ -58,11 +59,13 @@ fn open(tokens: u64) -> Open {
 /// A tank with one configured window and eight slots.
 fn tank(kind: LimitKind, unit: LimitUnit, amount: u64, counted: Counted, open: &[Open]) -> Tank {
     let limit = WindowLimit {
-        window: Some(Span(5 * HOUR)),
+        window: Some(Length::For(Span(5 * HOUR))),
         kind,
         unit,
         amount: Some(amount),
         model: None,
+        burst: None,
+        zone: None,
     };
     let entry = ProviderSettings {
         limits: vec![limit],
@@ -79,7 +82,7 @@ fn anchored(used: u64, open: &[Open]) -> Tank {
     let counted = Counted {
         start: (used > 0).then(|| at(0)),
         used: tokens(used),
-        falls: Vec::new(),
+        ..Counted::default()
     };
     tank(LimitKind::Anchored, LimitUnit::Tokens, 1000, counted, open)
 }
@@ -365,7 +368,7 @@ proptest! {
         let tank_at = |t: Timestamp| {
             let falls = falls_after(t);
             let used = falls.iter().map(|f| f.amount).sum();
-            let counted = Counted { start: None, used: tokens(used), falls };
+            let counted = Counted { used: tokens(used), falls, ..Counted::default() };
             tank(LimitKind::Rolling, LimitUnit::Tokens, 1000, counted, &[])
         };
         match verdict(&tank_at(now), &ask(asked), now) {

@@ -148,17 +148,14 @@ async fn reservations(conn: &mut Conn, names: &str) -> Result<Vec<Open>, DbError
         model: row.model,
         created_at: row.created_at,
         run: Expected {
-            p80: Amounts {
-                tokens: count(row.tokens),
-                requests: count(row.requests),
-                cost_micro_usd: count(row.cost),
-                runs: 1,
-            },
+            p80: Amounts::expected(count(row.tokens), count(row.requests), count(row.cost)),
             used: Amounts {
-                tokens: count(row.used_tokens),
-                requests: count(row.used_requests),
-                cost_micro_usd: count(row.used_cost),
                 runs: u64::from(row.used_tokens > 0 || row.used_requests > 0),
+                ..Amounts::expected(
+                    count(row.used_tokens),
+                    count(row.used_requests),
+                    count(row.used_cost),
+                )
             },
             spread: row.spread,
             lasts: Some(Duration::from_millis(count(row.lasts_ms))).filter(|d| !d.is_zero()),

@@ -61,7 +61,7 @@ pub(super) async fn ask(
     let mut counted = vec![Counted::default(); wants.len()];
     let anchors = anchors(conn, wants, now).await?;
     let mut sums = Vec::new();
-    let mut rolling = Vec::new();
+    let (mut rolling, mut each) = (Vec::new(), Vec::new());
     for (i, want) in wants.iter().enumerate() {
         let span = |from, to, after| Span {
             i,
@@ -93,6 +93,9 @@ pub(super) async fn ask(
             Count::Since { from, began_after } => {
                 sums.push(span(*from, Timestamp::from_millis(i64::MAX), *began_after));
             }
+            Count::Each { from, began_after } => {
+                each.push(span(*from, Timestamp::from_millis(i64::MAX), *began_after));
+            }
         }
     }
     for (i, used) in add_up(conn, &sums).await? {
@@ -109,6 +112,11 @@ pub(super) async fn ask(
             amount: part.of(want.unit),
         });
     }
+    for (i, at, part) in parts(conn, &each).await? {
+        let amount = part.of(wants[i].unit);
+        counted[i].used = add(counted[i].used, part);
+        counted[i].uses.push((at, amount));
+    }
     let moved = anchors
         .into_iter()
         .filter_map(|(i, starts_at)| match &wants[i].count {
@@ -118,7 +126,9 @@ pub(super) async fn ask(
                 duration_ms: i64::try_from(length.as_millis()).unwrap_or(i64::MAX),
                 starts_at,
             }),
-            Count::Nothing | Count::Rolling { .. } | Count::Since { .. } => None,
+            Count::Nothing | Count::Rolling { .. } | Count::Each { .. } | Count::Since { .. } => {
+                None
+            }
         })
         .collect();
     Ok((counted, moved))
@@ -127,6 +137,9 @@ pub(super) async fn ask(
 fn add(a: Amounts, b: Amounts) -> Amounts {
     Amounts {
         tokens: a.tokens.saturating_add(b.tokens),
+        input_tokens: a.input_tokens.saturating_add(b.input_tokens),
+        output_tokens: a.output_tokens.saturating_add(b.output_tokens),
+        all_tokens: a.all_tokens.saturating_add(b.all_tokens),
         requests: a.requests.saturating_add(b.requests),
         cost_micro_usd: a.cost_micro_usd.saturating_add(b.cost_micro_usd),
         runs: a.runs.saturating_add(b.runs),
@@ -171,7 +184,9 @@ async fn anchors(
                     upto: now + *length,
                 })
             }
-            Count::Nothing | Count::Rolling { .. } | Count::Since { .. } => None,
+            Count::Nothing | Count::Rolling { .. } | Count::Each { .. } | Count::Since { .. } => {
+                None
+            }
         })
         .collect();
     if chains.is_empty() {
@@ -245,14 +260,16 @@ async fn add_up(conn: &mut Conn, spans: &[Span]) -> Result<Vec<(usize, Amounts)>
     if spans.is_empty() {
         return Ok(Vec::new());
     }
-    let rows: Vec<(i64, i64, i64, i64, i64)> = sqlx::query_as(
+    let rows: Vec<SumRow> = sqlx::query_as(
         "WITH w AS MATERIALIZED (
              SELECT value ->> 'i' AS i, value ->> 'provider' AS provider,
                  value ->> 'model' AS model, value ->> 'from' AS since, value ->> 'to' AS upto,
                  value ->> 'after' AS after
              FROM json_each(?1)
          )
-         SELECT w.i, sum(u.tokens), sum(u.requests), sum(u.cost_micro_usd), sum(u.slice = 0)
+         SELECT w.i, max(u.at) AS at, sum(u.input) AS input, sum(u.output) AS output,
+             sum(u.cache_write) AS cache_write, sum(u.cache_read) AS cache_read,
+             sum(u.requests) AS requests, sum(u.cost_micro_usd) AS cost, sum(u.slice = 0) AS runs
          FROM w CROSS JOIN usage u
          WHERE u.provider = w.provider AND u.at >= w.since AND u.at < w.upto
              AND (w.model IS NULL OR u.model IS NULL OR instr(lower(u.model), lower(w.model))
@@ -263,12 +280,10 @@ async fn add_up(conn: &mut Conn, spans: &[Span]) -> Result<Vec<(usize, Amounts)>
     .bind(json(&spans))
     .fetch_all(conn)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|(i, tokens, requests, cost, runs)| {
-            (count(i) as usize, amounts(tokens, requests, cost, runs))
-        })
-        .collect())
+    let sums = rows
+        .iter()
+        .map(|row| (count(row.i) as usize, row.amounts()));
+    Ok(sums.collect())
 }
 
 /// The parts of rolling sums in order of time: each use by itself, or, when there are more than
@@ -280,40 +295,65 @@ async fn parts(
     if spans.is_empty() {
         return Ok(Vec::new());
     }
-    let rows: Vec<(i64, Timestamp, i64, i64, i64, i64)> = sqlx::query_as(
+    let rows: Vec<SumRow> = sqlx::query_as(
         "WITH w AS MATERIALIZED (
              SELECT value ->> 'i' AS i, value ->> 'provider' AS provider,
-                 value ->> 'model' AS model, value ->> 'from' AS since, value ->> 'to' AS upto
+                 value ->> 'model' AS model, value ->> 'from' AS since, value ->> 'to' AS upto,
+                 value ->> 'after' AS after
              FROM json_each(?1)
          )
-         SELECT i, max(at), sum(tokens), sum(requests), sum(cost), sum(first)
+         SELECT i, max(at) AS at, sum(input) AS input, sum(output) AS output,
+             sum(cache_write) AS cache_write, sum(cache_read) AS cache_read,
+             sum(requests) AS requests, sum(cost) AS cost, sum(first) AS runs
          FROM (
-             SELECT w.i AS i, u.at AS at, u.tokens AS tokens, u.requests AS requests,
-                 u.cost_micro_usd AS cost, u.slice = 0 AS first,
+             SELECT w.i AS i, u.at AS at, u.input AS input, u.output AS output,
+                 u.cache_write AS cache_write, u.cache_read AS cache_read,
+                 u.requests AS requests, u.cost_micro_usd AS cost, u.slice = 0 AS first,
                  ntile(1000) OVER (PARTITION BY w.i ORDER BY u.at) AS part
              FROM w CROSS JOIN usage u
              WHERE u.provider = w.provider AND u.at >= w.since AND u.at < w.upto
                  AND (w.model IS NULL OR u.model IS NULL OR instr(lower(u.model), lower(w.model))
                               OR instr(lower(w.model), lower(u.model)))
+                 AND (w.after IS NULL OR u.began_at > w.after)
          )
          GROUP BY i, part ORDER BY i, part",
     )
     .bind(json(&spans))
     .fetch_all(conn)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|(i, at, tokens, requests, cost, runs)| {
-            (count(i) as usize, at, amounts(tokens, requests, cost, runs))
-        })
-        .collect())
+    let parts = rows
+        .iter()
+        .map(|row| (count(row.i) as usize, row.at, row.amounts()));
+    Ok(parts.collect())
 }
 
-fn amounts(tokens: i64, requests: i64, cost: i64, runs: i64) -> Amounts {
-    Amounts {
-        tokens: count(tokens),
-        requests: count(requests),
-        cost_micro_usd: count(cost),
-        runs: count(runs),
+/// What one window, or one part of it, used; never more than a thousand million million each.
+#[derive(sqlx::FromRow)]
+struct SumRow {
+    i: i64,
+    at: Timestamp,
+    input: i64,
+    output: i64,
+    cache_write: i64,
+    cache_read: i64,
+    requests: i64,
+    cost: i64,
+    runs: i64,
+}
+
+impl SumRow {
+    fn amounts(&self) -> Amounts {
+        let (input, output) = (count(self.input), count(self.output));
+        let input = input.saturating_add(count(self.cache_write));
+        let tokens = input.saturating_add(output);
+        Amounts {
+            tokens,
+            input_tokens: input,
+            output_tokens: output,
+            all_tokens: tokens.saturating_add(count(self.cache_read)),
+            requests: count(self.requests),
+            cost_micro_usd: count(self.cost),
+            runs: count(self.runs),
+        }
     }
 }

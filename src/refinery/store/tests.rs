@@ -1,6 +1,7 @@
 //! Every store function on a real migrated file.
 
 mod capacity;
+mod kinds;
 mod ledger;
 mod said;
 
@@ -10,6 +11,7 @@ use super::rebuild::check;
 use super::reserve::{Outcome, Reservation, Settled};
 use super::*;
 use crate::config::{LimitKind, LimitUnit, ProviderSettings, WindowLimit};
+use crate::core::Length;
 use crate::core::time::Span;
 use crate::core::{BeadId, MicroUsd, ProviderName, Timestamp, Usage};
 use crate::refinery::admit::Refusal;
@@ -28,11 +30,13 @@ fn bead() -> BeadId {
 
 fn limit(kind: LimitKind, unit: LimitUnit, length: Duration, amount: u64) -> WindowLimit {
     WindowLimit {
-        window: Some(Span(length)),
+        window: Some(Length::For(Span(length))),
         kind,
         unit,
         amount: Some(amount).filter(|_| unit != LimitUnit::Percent),
         model: None,
+        burst: None,
+        zone: None,
     }
 }
 

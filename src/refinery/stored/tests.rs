@@ -24,6 +24,8 @@ fn said(minute: i64) -> Observation {
         resets_at: None,
         observed_at: at(minute),
         source: "event".into(),
+        kind: None,
+        unit: None,
     }
 }
 

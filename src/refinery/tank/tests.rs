@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::{LimitUnit, WindowLimit};
+use crate::core::Length;
 use crate::core::ProviderKind;
 use crate::core::time::Span;
 use crate::provider::WindowStatus;
@@ -19,11 +20,13 @@ fn at(minutes: i64) -> Timestamp {
 
 fn limit(kind: LimitKind, unit: LimitUnit, length: Duration, amount: Option<u64>) -> WindowLimit {
     WindowLimit {
-        window: Some(Span(length)),
+        window: Some(Length::For(Span(length))),
         kind,
         unit,
         amount,
         model: None,
+        burst: None,
+        zone: None,
     }
 }
 
@@ -82,12 +85,7 @@ fn open(minute: i64, tokens: u64) -> Open {
         provider: "claude".parse().unwrap(),
         model: None,
         created_at: at(minute),
-        run: Expected::exactly(Amounts {
-            tokens,
-            requests: 1,
-            cost_micro_usd: 0,
-            runs: 1,
-        }),
+        run: Expected::exactly(Amounts::expected(tokens, 1, 0)),
     }
 }
 

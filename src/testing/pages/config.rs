@@ -45,6 +45,29 @@ const OLD: &str = "
 provider are read as entries of `limits`.
 ";
 
+const KINDS: &str = "
+| kind | what it is | example |
+| --- | --- | --- |
+| `refill` | fills up steadily: `amount` per `window`, at most `burst` | requests or tokens per minute of an API |
+| `anchored` | begins with the first use after the last one ended | the five hours of a subscription |
+| `rolling` | what was used in the last `window` | |
+| `calendar` | a day, week or month of a time zone, whatever its clock is set to | requests per day until midnight |
+| `concurrency` | so many at once | |
+| `balance` | paid in advance; only a person fills it up | credit in millionths of a dollar |
+| `percent` | a share that the provider reports; how many tokens that is, is learned | a subscription |
+
+`tokens` are input, output and cache writes, `input_tokens` without the output, `all_tokens` with what
+is read from a cache.
+
+```toml
+limits = [
+    { kind = \"refill\", window = \"1m\", unit = \"input_tokens\", amount = 80000 },
+    { kind = \"calendar\", window = \"day\", zone = \"America/Los_Angeles\", unit = \"requests\", amount = 250 },
+    { kind = \"balance\", unit = \"micro_usd\", amount = 20000000 },
+]
+```
+";
+
 const VARIABLES: &str = "
 ## Other variables
 
@@ -62,7 +85,7 @@ fn the_page_of_the_settings_has_every_key() {
     let mut page = format!("# Configuration\n\n{}\n\n{INTRO}", super::MADE);
     section::<GeneralSettings>(&mut page, "[general]", "");
     section::<ProviderSettings>(&mut page, "[providers.NAME]", NAMES);
-    section::<WindowLimit>(&mut page, "limits = [ { ... } ] of a provider", "");
+    section::<WindowLimit>(&mut page, "limits = [ { ... } ] of a provider", KINDS);
     page.push_str(OLD);
     section::<AssayerSettings>(&mut page, "[assayer]", "");
     section::<RoutingSettings>(&mut page, "[routing]", "");

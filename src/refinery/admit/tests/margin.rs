@@ -19,7 +19,7 @@ fn a_run_that_may_take_more_than_is_left_is_refused_in_numbers_that_a_person_und
         let counted = Counted {
             start: Some(at(0)),
             used: tokens(used),
-            falls: Vec::new(),
+            ..Counted::default()
         };
         tank(
             LimitKind::Anchored,
@@ -49,7 +49,7 @@ fn the_runs_under_way_may_leave_enough_of_their_margin_to_be_waited_for() {
         let counted = Counted {
             start: Some(at(0)),
             used: tokens(used),
-            falls: Vec::new(),
+            ..Counted::default()
         };
         let tank = tank(
             LimitKind::Anchored,

@@ -6,16 +6,11 @@ use pretty_assertions::assert_eq;
 
 fn observation(t: &TestDb, share: Option<f64>) -> Observation {
     Observation {
-        limit_id: "five_hour".into(),
-        scope: Scope::Account,
         duration: Some(5 * HOUR),
         status: Some(WindowStatus::Allowed),
         used_fraction: share,
-        limit_amount: None,
-        remaining_amount: None,
         resets_at: Some(clock_time("12:30:00")),
-        observed_at: t.clock.now(),
-        source: "event".into(),
+        ..Observation::new("five_hour", "event", t.clock.now())
     }
 }
 
