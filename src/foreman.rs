@@ -24,6 +24,7 @@ mod ending;
 pub(crate) mod follow;
 pub(crate) mod goal;
 pub(crate) mod lock;
+mod lookout;
 mod merge;
 pub(crate) mod models;
 mod orders;

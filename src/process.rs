@@ -13,6 +13,7 @@
 //! start time, compared right before each signal, so that a reused id is never hit.
 //! Without `/proc` (macOS) only the group can be ended.
 
+mod ask;
 mod children;
 mod family;
 mod interactive;
@@ -29,6 +30,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub(crate) use ask::{Asked, ask};
 pub(crate) use children::{become_subreaper, reap_adopted};
 pub(crate) use family::end_marked;
 pub(crate) use interactive::interactive;
@@ -55,6 +57,9 @@ pub(crate) struct Spec {
 pub(crate) enum Stdin {
     Null,
     Bytes(Vec<u8>),
+    /// Given, and left open: for a server that takes the end of its input as the order to go,
+    /// with its answers still on their way. For [`ask`], which ends it.
+    Open(Vec<u8>),
 }
 
 /// Name of the environment variable that marks everything a run starts. Markers are unique per

@@ -1,6 +1,6 @@
 //! Providers: one file per kind holds everything that is special about it, as pure functions:
 //! how to run it, what its output means, how its errors are classed, which windows it has.
-//! Running is the foreman's business:
+//! Running is the foreman's business; only [`probe`] does more than compute: it asks what is left.
 //!
 //! ```text
 //! RunPlan --command()--> process::Spec            (what to start)
@@ -17,6 +17,7 @@ mod key;
 mod ollama;
 mod openai;
 pub(crate) mod plan;
+pub(crate) mod probe;
 mod reader;
 mod reset;
 mod rule;

@@ -23,6 +23,7 @@ pub(crate) mod json;
 pub(crate) mod learn;
 pub(crate) mod quota;
 pub(crate) mod risk;
+pub(crate) mod sources;
 pub(crate) mod store;
 pub(crate) mod stored;
 pub(crate) mod tank;

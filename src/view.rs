@@ -11,5 +11,6 @@ pub(crate) mod init;
 pub(crate) mod model;
 pub(crate) mod provider;
 pub(crate) mod schema;
+pub(crate) mod source;
 pub(crate) mod status;
 pub(crate) mod why;

@@ -1,6 +1,8 @@
 //! `rigs tank`: what capacity is left.
 
+mod ingest;
 mod list;
+mod refresh;
 mod reset;
 mod set;
 mod status;
@@ -19,6 +21,8 @@ pub(crate) enum Command {
     Status(status::Args),
     Set(set::Args),
     Reset(reset::Args),
+    Refresh(refresh::Args),
+    Ingest(ingest::Args),
 }
 
 pub(crate) async fn run(command: Command, app: &mut App) -> Ended {
@@ -27,6 +31,8 @@ pub(crate) async fn run(command: Command, app: &mut App) -> Ended {
         Command::Status(args) => status::run(args, app).await,
         Command::Set(args) => set::run(args, app).await,
         Command::Reset(args) => reset::run(args, app).await,
+        Command::Refresh(args) => refresh::run(args, app).await,
+        Command::Ingest(args) => ingest::run(args, app).await,
     }
 }
 
@@ -41,7 +47,7 @@ pub(crate) async fn all(app: &App, conn: &mut Conn) -> Result<Vec<TankView>, Fai
 /// What the configuration says about one provider's tank.
 fn settings(app: &App, name: &ProviderName) -> Result<TankSettings, Failure> {
     let settings = &app.config()?.settings;
-    super::find::provider(settings, name)?;
+    refresh::known(app, name)?;
     tanks(settings)
         .into_iter()
         .find(|tank| tank.provider == *name)

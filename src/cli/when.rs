@@ -60,7 +60,7 @@ impl fmt::Display for Shown {
     }
 }
 
-/// `14:20 +02:00 (in 2h 10m)`: a moment that something waits for, in the local zone, which is
+/// `14:20 +02:00 (in 2h 10m)` or `Sun 14:20 ...`: a moment that something waits for, in the local zone, which is
 /// named because people read such figures on other machines than their own.
 pub(crate) struct Due {
     pub(crate) at: Timestamp,
@@ -75,7 +75,15 @@ impl fmt::Display for Due {
             0 => "UTC".to_owned(),
             _ => local.format("%:z").to_string(),
         };
-        f.pad(&format!("{} {zone} ({})", clock(at, now), ago(at, now)))
+        // A week's days have names of their own; later ones do not fit beside the rest.
+        let soon = at.since(now) < std::time::Duration::from_hours(6 * 24);
+        let today = DateTime::<Local>::from(now.utc()).date_naive() == local.date_naive();
+        let clock = if soon && !today && at > now {
+            local.format("%a %H:%M").to_string()
+        } else {
+            clock(at, now)
+        };
+        f.pad(&format!("{clock} {zone} ({})", ago(at, now)))
     }
 }
 

@@ -145,6 +145,25 @@ pub(crate) fn check(settings: &Settings, root: &Node) -> Vec<Problem> {
     if let Some(url) = &settings.assayer.base_url {
         provider::base_url(&mut c, &["assayer", "base_url"], url);
     }
+    provider::base_url(
+        &mut c,
+        &["sources", "github_url"],
+        &settings.sources.github_url,
+    );
+    provider::variable(
+        &mut c,
+        &["sources", "github_token_env"],
+        settings.sources.github_token_env.as_deref(),
+    );
+    let taken = settings
+        .providers
+        .keys()
+        .any(|name| name.as_str() == "github");
+    c.require(
+        !(settings.sources.github && taken),
+        &["sources", "github"],
+        "is a tank of the name of a provider; call the provider something else",
+    );
     c.require(
         settings
             .budget

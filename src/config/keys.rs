@@ -5,7 +5,7 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 use super::problem::Problem;
 use super::settings::{
     AssayerSettings, BudgetSettings, ForemanSettings, GateSettings, GeneralSettings,
-    ProviderSettings, RoutingSettings, Settings, WindowLimit,
+    ProviderSettings, RoutingSettings, Settings, SourcesSettings, WindowLimit,
 };
 use super::tree::{Content, Node};
 use crate::core::suggest::nearest;
@@ -20,7 +20,6 @@ const LATER: &[&str] = &[
     "foreman.max_load_per_core",
     "foreman.min_free_memory",
     "providers.*.reserve_hours",
-    "providers.*.allow_token_reading",
 ];
 
 /// The keys of the table at `path`, or `None` where any key may stand.
@@ -37,6 +36,7 @@ fn known(path: &[&str]) -> Option<&'static [&'static str]> {
         ["routing"] => Some(fields_of::<RoutingSettings>()),
         ["gate"] => Some(fields_of::<GateSettings>()),
         ["foreman"] => Some(fields_of::<ForemanSettings>()),
+        ["sources"] => Some(fields_of::<SourcesSettings>()),
         ["budget"] => Some(fields_of::<BudgetSettings>()),
         _ => None,
     }

@@ -183,6 +183,7 @@ fn settings(root: &mut Node, env: &Env, problems: &mut Vec<Problem>) -> Settings
         routing: section(root, &["routing"], env, problems),
         gate: section(root, &["gate"], env, problems),
         foreman: section(root, &["foreman"], env, problems),
+        sources: section(root, &["sources"], env, problems),
         budget: section(root, &["budget"], env, problems),
         providers: std::collections::BTreeMap::new(),
     };

@@ -23,6 +23,7 @@ pub(crate) struct Settings {
     pub(crate) routing: RoutingSettings,
     pub(crate) gate: GateSettings,
     pub(crate) foreman: ForemanSettings,
+    pub(crate) sources: SourcesSettings,
     pub(crate) budget: BudgetSettings,
 }
 
@@ -101,6 +102,9 @@ pub(crate) struct ProviderSettings {
     pub(crate) reserve: f64,
     /// Overrides of the affinity table, 0 to 1 per task type.
     pub(crate) affinity: Affinity,
+    /// Whether the token that the agent keeps may be read, to ask its provider about limits; it is
+    /// never renewed. Kind `claude` only.
+    pub(crate) allow_token_reading: bool,
     /// What you know of its limits; see below.
     pub(crate) limits: Vec<WindowLimit>,
 }
@@ -142,6 +146,7 @@ impl Default for ProviderSettings {
             threshold_red: 0.2,
             reserve: 0.0,
             affinity: BTreeMap::new(),
+            allow_token_reading: false,
             limits: Vec::new(),
         }
     }
@@ -299,6 +304,29 @@ pub(crate) struct BudgetSettings {
     pub(crate) tokens_per_bead: Option<u64>,
     /// No bead is started that would bring its convoy above it.
     pub(crate) tokens_per_convoy: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default)]
+pub(crate) struct SourcesSettings {
+    /// Whether GitHub's limits are shown as a tank of their own. No bead runs there: agents call it.
+    pub(crate) github: bool,
+    /// Where GitHub is asked.
+    pub(crate) github_url: String,
+    /// The NAME of the variable that holds a token; without one, the limits of this machine's
+    /// address are shown.
+    pub(crate) github_token_env: Option<String>,
+}
+
+impl Default for SourcesSettings {
+    fn default() -> Self {
+        Self {
+            github: false,
+            github_url: "https://api.github.com".into(),
+            github_token_env: None,
+        }
+    }
 }
 
 impl BudgetSettings {

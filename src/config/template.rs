@@ -78,6 +78,10 @@ pub(crate) fn render(found: &Detected) -> String {
 # grace = "{grace}"             # how long a stop waits for running polecats
 # lease = "{lease}"
 
+[sources]
+# github = true              # its limits as a tank of their own; agents call it
+# github_token_env = "GITHUB_TOKEN"
+
 [budget]
 # timezone = "Europe/Berlin"  # where the day begins; UTC when not set
 # tokens_per_day = 2000000
@@ -181,6 +185,7 @@ mod tests {
             [gate]
             [assayer]
             [foreman]
+            [sources]
             [budget]
             "#,
         )

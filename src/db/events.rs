@@ -46,6 +46,8 @@ word_enum! {
         WindowObserved = "window.observed",
         WindowClosed = "window.closed",
         WindowSet = "window.set",
+        SourceAnswered = "source.answered",
+        SourceFailed = "source.failed",
         CircuitChanged = "circuit.changed",
         ForemanRecovered = "foreman.recovered",
     }

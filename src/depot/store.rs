@@ -5,6 +5,7 @@ mod beads;
 mod claim;
 mod convoys;
 mod find;
+mod promote;
 mod steps;
 mod stops;
 #[cfg(test)]
@@ -25,9 +26,10 @@ pub(crate) use convoys::{
     progress, refresh, resume, serve, served, set_budget,
 };
 pub(crate) use find::{Found, find_bead, find_convoy};
+pub(crate) use promote::{promote_due, promote_waiting};
 pub(crate) use steps::{
-    accept, assay, charge, complete, conflicts, count_failure, defer, finish, met_conflict,
-    promote_due, queue, release, revise, start,
+    accept, assay, charge, complete, conflicts, count_failure, defer, finish, met_conflict, queue,
+    release, revise, start,
 };
 pub(crate) use stops::{block, cancel, fail, retry};
 

@@ -38,7 +38,8 @@ impl Foreman<'_> {
         tx.commit().await?;
         let served = self.served().await?;
         self.assay(served.as_deref()).await?;
-        self.dispatch(served.as_deref()).await
+        self.dispatch(served.as_deref()).await?;
+        self.look().await
     }
 
     /// The convoys that a living process waits for; `None` when the whole store is in scope.

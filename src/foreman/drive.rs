@@ -9,6 +9,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::lock::Lock;
+use super::lookout::Lookout;
 use super::orders::{Ended, Interrupt, Orders, Scope, Until};
 use super::stage::{Halt, Job, Leash, Note, RunReport, StageEnd};
 use super::{Context, ForemanError, merge, polecat, recover, review};
@@ -81,6 +82,7 @@ pub(super) struct Foreman<'a> {
     pub(super) merging: HashMap<ConvoyId, VecDeque<BeadId>>,
     /// Beads that no provider can take, with the reason, as of the last pass.
     pub(super) held: Vec<(BeadId, String)>,
+    pub(super) lookout: Lookout,
     stages: JoinSet<StageEnd>,
     by_task: HashMap<Id, BeadId>,
     notes: mpsc::Sender<Note>,
@@ -113,6 +115,7 @@ pub(crate) async fn drive(
         active: HashMap::new(),
         merging: HashMap::new(),
         held: Vec::new(),
+        lookout: Lookout::new(ctx),
         stages: JoinSet::new(),
         by_task: HashMap::new(),
         notes,
@@ -151,6 +154,10 @@ pub(crate) async fn drive(
                 }
                 f.stage_ended(done).await?;
                 f.sweep().await?;
+                look_again = true;
+            }
+            Some(reply) = f.lookout.asked.join_next(), if !f.lookout.asked.is_empty() => {
+                f.looked(reply).await?;
                 look_again = true;
             }
             Some(signal) = interrupts.recv() => f.interrupt(signal),
@@ -197,6 +204,7 @@ impl Foreman<'_> {
             wake = depot::next_due(&mut conn, None)
                 .await?
                 .map_or(wake, |due| due.min(wake));
+            wake = self.lookout.next().map_or(wake, |due| due.min(wake));
         }
         // What is due but could not be taken up just now is looked at again in a moment.
         Ok(wake.max(self.ctx.clock.now() + Duration::from_millis(200)))

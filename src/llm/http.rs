@@ -66,6 +66,7 @@ pub(crate) struct Endpoint {
     base: String,
     host: String,
     key: Option<SecretString>,
+    headers: Vec<(&'static str, &'static str)>,
     redactor: Redactor,
 }
 
@@ -102,8 +103,15 @@ impl Endpoint {
             base: base.as_str().trim_end_matches('/').to_owned(),
             host,
             redactor: Redactor::knowing(key.iter().map(|k| k.expose_secret().to_owned())),
+            headers: Vec::new(),
             key,
         })
+    }
+
+    /// Sends these with every call; they replace what is sent otherwise.
+    pub(crate) fn with_headers(mut self, headers: &[(&'static str, &'static str)]) -> Self {
+        self.headers.extend(headers);
+        self
     }
 
     /// Host and port, as messages name the server.
@@ -137,6 +145,9 @@ impl Endpoint {
             Some(body) => self.client.post(url).json(body),
             None => self.client.get(url),
         };
+        for (name, value) in &self.headers {
+            request = request.header(*name, *value);
+        }
         if let Some(key) = &self.key {
             request = request.bearer_auth(key.expose_secret());
         }

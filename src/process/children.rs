@@ -69,7 +69,7 @@ fn command(spec: &Spec, marker: &str) -> Command {
         .current_dir(&spec.cwd)
         .stdin(match spec.stdin {
             Stdin::Null => Stdio::null(),
-            Stdin::Bytes(_) => Stdio::piped(),
+            Stdin::Bytes(_) | Stdin::Open(_) => Stdio::piped(),
         })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

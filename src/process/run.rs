@@ -12,7 +12,7 @@ use super::{Exit, Limits, MARKER, Output, ProcessError, Spec, table};
 use crate::core::Clock;
 
 /// Between the request to end and the end.
-const GRACE: Duration = Duration::from_secs(2);
+pub(super) const GRACE: Duration = Duration::from_secs(2);
 
 /// Runs `spec` to its end, keeping at most `limits.output` bytes of each stream. When time is
 /// over or `stop` is cancelled the run is ended; and whatever it left behind is ended in any
@@ -70,7 +70,7 @@ pub(crate) async fn run(
 }
 
 /// Unlike any marker of any process on this machine since it was started.
-fn unique() -> String {
+pub(super) fn unique() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let me = std::process::id();
     let started = table::start_time(me).unwrap_or(0);

@@ -84,12 +84,13 @@ impl Running {
         err: Sink,
     ) -> Result<Self, ProcessError> {
         let (mut child, pid, started) = children::spawn(spec, marker)?;
-        let bytes = match &spec.stdin {
-            Stdin::Null => Vec::new(),
-            Stdin::Bytes(bytes) => bytes.clone(),
+        let (bytes, stays_open) = match &spec.stdin {
+            Stdin::Null => (Vec::new(), false),
+            Stdin::Bytes(bytes) => (bytes.clone(), false),
+            Stdin::Open(bytes) => (bytes.clone(), true),
         };
         Ok(Self {
-            stdin: Feed::new(child.stdin.take(), bytes),
+            stdin: Feed::new(child.stdin.take(), bytes, stays_open),
             out: Pipe::new(child.stdout.take(), out),
             err: Pipe::new(child.stderr.take(), err),
             child,
@@ -210,7 +211,7 @@ impl Running {
                 let status = tokio::select! {
                     () = out.pump(lines), if out.is_open() => None,
                     () = err.pump(&mut more), if err.is_open() => None,
-                    () = stdin.pump(), if stdin.is_open() => None,
+                    () = stdin.pump(), if stdin.has_more() => None,
                     status = child.wait() => Some(status),
                 };
                 self.lines.append(&mut more);

@@ -207,31 +207,41 @@ pub(super) struct Feed {
     to: Option<ChildStdin>,
     bytes: Vec<u8>,
     at: usize,
+    /// Not closed after the last piece.
+    stays_open: bool,
 }
 
 impl Feed {
-    /// With nothing to write the pipe is closed at once.
-    pub(super) fn new(to: Option<ChildStdin>, bytes: Vec<u8>) -> Self {
-        let to = to.filter(|_| !bytes.is_empty());
-        Self { to, bytes, at: 0 }
+    /// With nothing to write the pipe is closed at once, unless it is to stay open.
+    pub(super) fn new(to: Option<ChildStdin>, bytes: Vec<u8>, stays_open: bool) -> Self {
+        Self {
+            to: to.filter(|_| stays_open || !bytes.is_empty()),
+            bytes,
+            at: 0,
+            stays_open,
+        }
     }
 
-    pub(super) fn is_open(&self) -> bool {
-        self.to.is_some()
+    pub(super) fn has_more(&self) -> bool {
+        self.to.is_some() && self.at < self.bytes.len()
     }
 
-    /// Writes a piece; closes the pipe after the last one. A child that closed its end, or
-    /// ended, has read all it wants.
+    /// Writes a piece, and does what is to be done after the last one. A child that closed its
+    /// end, or ended, has read all it wants.
     pub(super) async fn pump(&mut self) {
         let Some(to) = &mut self.to else { return };
         match to.write(&self.bytes[self.at..]).await {
-            Ok(n) if n > 0 && self.at + n < self.bytes.len() => self.at += n,
+            Ok(n) if n > 0 => self.at += n,
             Ok(_) | Err(_) => self.close(),
+        }
+        if self.at == self.bytes.len() && !self.stays_open {
+            self.close();
         }
     }
 
     pub(super) fn close(&mut self) {
         self.to = None;
         self.bytes = Vec::new();
+        self.at = 0;
     }
 }

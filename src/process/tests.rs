@@ -1,6 +1,7 @@
 //! Real children of a real shell. Each test ends by asking `/proc` whether anything of it is
 //! still alive.
 
+mod asking;
 mod ending;
 mod streams;
 

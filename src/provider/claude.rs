@@ -9,10 +9,13 @@ mod table;
 
 use std::time::Duration;
 
+use super::Observation;
 use super::windows::DefaultWindow;
 use crate::config::ProviderSettings;
+use crate::core::Timestamp;
 
 pub(super) use command::command;
+pub(super) use limits::scope;
 pub(crate) use reader::Reader;
 
 /// A subscription has a window of five hours and one of seven days; an API key has neither, and
@@ -31,7 +34,7 @@ pub(super) fn default_windows(entry: &ProviderSettings) -> Vec<DefaultWindow> {
 }
 
 /// The length of a window, which its name says.
-fn duration(limit_id: &str) -> Option<Duration> {
+pub(super) fn duration(limit_id: &str) -> Option<Duration> {
     if limit_id == "five_hour" {
         Some(Duration::from_hours(5))
     } else if limit_id.starts_with("seven_day") {
@@ -39,4 +42,9 @@ fn duration(limit_id: &str) -> Option<Duration> {
     } else {
         None
     }
+}
+
+/// The windows that the body of a `rate_limit_event` tells of, whatever model runs.
+pub(super) fn windows(info: &serde_json::Value, now: Timestamp) -> Vec<Observation> {
+    limits::windows(info, None, now).into_values().collect()
 }

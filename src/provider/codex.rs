@@ -10,17 +10,18 @@ mod table;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::LogFile;
 use super::plan::word;
 use super::windows::DefaultWindow;
+use super::{LogFile, Observation};
 use crate::config::ProviderSettings;
+use crate::core::Timestamp;
 use crate::process::Spec;
 
-pub(super) use command::command;
+pub(super) use command::{SETTINGS, command};
 pub(crate) use reader::Reader;
 
 /// The id of the plan's own limit; model families with a limit of their own have others.
-const LIMIT: &str = "codex";
+pub(super) const LIMIT: &str = "codex";
 
 /// A plan has a window of five hours and one of a week, told apart by their length; which of the
 /// two comes first, and whether both exist, has changed. An endpoint or key of one's own has
@@ -51,4 +52,9 @@ pub(super) fn log_after_run(spec: &Spec, session: &str) -> Option<LogFile> {
         suffix: format!("-{id}.jsonl"),
         holds: id.to_owned(),
     })
+}
+
+/// The last words on limits in a rollout, or a part of one.
+pub(super) fn windows_of_log(log: &str, now: Timestamp) -> Vec<Observation> {
+    rollout::parse(log, now).windows
 }

@@ -17,6 +17,10 @@ use crate::provider::{Observation, Scope, WindowStatus};
 /// The id under which a wall stands whose window nobody named.
 pub(crate) const WALL: &str = "wall";
 
+/// The source of what is only estimated here, in shares of a size that was learned: it teaches
+/// nothing about that size, and is the last to be relied on.
+pub(crate) const ESTIMATE: &str = "ccusage";
+
 /// How long a level blocks at most when nobody said when it ends; then one bead may probe.
 pub(crate) const UNTIL_PROBE: Duration = Duration::from_mins(30);
 
@@ -57,7 +61,11 @@ impl Stored {
 
     /// The provider itself has spoken of it.
     pub(crate) fn is_the_providers(&self) -> bool {
-        self.source != "wall" && self.source != "manual"
+        self.source != "wall" && self.source != "manual" && !self.is_estimate()
+    }
+
+    pub(crate) fn is_estimate(&self) -> bool {
+        self.source == ESTIMATE
     }
 
     /// Whether it tells of a stretch that is over.

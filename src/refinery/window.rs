@@ -317,6 +317,7 @@ fn confidence(frame: &Frame, is_known: bool, level: Option<Level>, now: Timestam
     match level {
         _ if !is_known => Confidence::None,
         Some(_) if frame.stored.as_ref().is_some_and(is_manual) => Confidence::Medium,
+        Some(_) if frame.stored.as_ref().is_some_and(Stored::is_estimate) => Confidence::Low,
         Some(level) if now.since(level.at) <= Duration::from_mins(15) => Confidence::High,
         Some(_) => Confidence::Medium,
         None if frame.guess || frame.kind == LimitKind::Percent => Confidence::Low,

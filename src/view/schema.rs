@@ -92,6 +92,16 @@ pub(crate) const KINDS: &[Kind] = &[
         schema: of::<super::provider::Tested>,
     },
     Kind {
+        name: "ingested",
+        from: "tank ingest",
+        schema: of::<super::source::Ingested>,
+    },
+    Kind {
+        name: "source",
+        from: "tank refresh (a list of these)",
+        schema: of::<super::source::SourceView>,
+    },
+    Kind {
         name: "status",
         from: "status",
         schema: of::<super::status::Status>,

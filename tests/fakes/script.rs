@@ -218,6 +218,23 @@ impl Script {
         if let Some((_, probe)) = scripted {
             return Some(probe.clone());
         }
+        // Questions about limits, which the real ones answer without a model: nobody is logged in.
+        let refusal = match self.shape {
+            Shape::Codex if args.iter().any(|a| a == "app-server") => Some(
+                r#"{"id":2,"error":{"code":-32600,"message":"chatgpt authentication required"}}"#,
+            ),
+            Shape::Claude if args.iter().any(|a| a == "--input-format") => Some(
+                r#"{"type":"control_response","response":{"subtype":"error","request_id":"rigs-usage","error":"not logged in"}}"#,
+            ),
+            Shape::Claude if line == "auth status" => Some(r#"{"loggedIn":false}"#),
+            Shape::Claude | Shape::Codex | Shape::Plain => None,
+        };
+        if let Some(line) = refusal {
+            return Some(Probe {
+                stdout: format!("{line}\n"),
+                exit: 1,
+            });
+        }
         let version = match self.shape {
             Shape::Claude => "2.1.328 (Claude Code)\n",
             Shape::Codex => "codex-cli 0.169.0\n",

@@ -73,6 +73,7 @@ const OWNERS: &[(&str, &[&str])] = &[
             "observations",
             "circuits",
             "anchors",
+            "sources",
         ],
     ),
     ("assayer", &["optimization_traces"]),

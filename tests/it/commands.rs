@@ -168,6 +168,8 @@ fn schemas_are_listed_and_printed() {
     provider        provider add, provider list, provider remove (a list of these)
     provider-found  provider detect (a list of these)
     provider-test   provider test
+    ingested        tank ingest
+    source          tank refresh (a list of these)
     status          status
     tank            tank list (a list of these), tank status, tank set, tank reset
     why             why

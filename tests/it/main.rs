@@ -8,7 +8,6 @@ mod beads;
 mod capacity;
 mod commands;
 mod conflict;
-mod conformance;
 mod dependencies;
 mod docs;
 #[cfg(feature = "e2e")]
@@ -28,6 +27,7 @@ mod nonsense;
 mod providers;
 mod repositories;
 mod settings;
+mod sources;
 mod steering;
 mod two;
 mod wall;

@@ -194,6 +194,8 @@ pub(crate) fn sentence(event: &Event, now: Timestamp) -> Option<String> {
         | EventType::WindowObserved
         | EventType::WindowClosed
         | EventType::WindowSet
+        | EventType::SourceAnswered
+        | EventType::SourceFailed
         | EventType::CircuitChanged
         | EventType::ForemanRecovered => return None,
     })

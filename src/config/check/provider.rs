@@ -107,6 +107,15 @@ fn keys(c: &mut Checker<'_>, name: &str, p: &ProviderSettings) {
     );
 }
 
+/// The NAME of a variable, never a key; a refused value is not repeated.
+pub(super) fn variable(c: &mut Checker<'_>, path: &[&str], name: Option<&str>) {
+    c.require(
+        name.is_none_or(is_variable),
+        path,
+        "must be the NAME of an environment variable, not a key",
+    );
+}
+
 /// Whether `text` can be the name of a variable and does not look like a key.
 fn is_variable(text: &str) -> bool {
     let shape = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')

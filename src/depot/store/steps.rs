@@ -290,35 +290,6 @@ pub(crate) async fn defer(
     Ok(())
 }
 
-/// Brings back what was deferred until now or earlier; at most `limit` at a time.
-pub(crate) async fn promote_due(conn: &mut Conn, act: Act<'_>, limit: i64) -> Result<Vec<BeadId>> {
-    let due: Vec<BeadId> = sqlx::query_scalar(
-        "SELECT id FROM beads WHERE status = 'deferred' AND deferred_until <= ?1
-         ORDER BY deferred_until, id LIMIT ?2",
-    )
-    .bind(act.now)
-    .bind(limit)
-    .fetch_all(&mut *conn)
-    .await?;
-    for id in &due {
-        step(
-            conn,
-            act,
-            id,
-            BeadStatus::Deferred,
-            BeadEvent::Promote,
-            None,
-            json!({}),
-        )
-        .await?;
-        sqlx::query("UPDATE beads SET deferred_until = NULL, deferral = NULL WHERE id = ?1")
-            .bind(id)
-            .execute(&mut *conn)
-            .await?;
-    }
-    Ok(due)
-}
-
 /// Back to `queued` (or `pending`) without a verdict: crash, shutdown, provider fault.
 pub(crate) async fn release(
     conn: &mut Conn,

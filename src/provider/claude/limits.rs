@@ -56,7 +56,7 @@ fn window(id: &str, of: &Value, model: Option<&str>, now: Timestamp) -> Option<O
 }
 
 /// Weekly windows of one model family carry its name, or stand for the family that runs.
-fn scope(id: &str, model: Option<&str>) -> Scope {
+pub(in crate::provider) fn scope(id: &str, model: Option<&str>) -> Scope {
     const FAMILIES: [&str; 4] = ["opus", "sonnet", "haiku", "fable"];
     let named = |text: &str| FAMILIES.into_iter().find(|f| text.contains(f));
     let family = match id.strip_prefix("seven_day_") {

@@ -21,7 +21,7 @@ const KEY: &str = "RIGS_PROVIDER_KEY";
 const BUILT_IN_KEY: &str = "CODEX_API_KEY";
 
 /// Without these it calls home, or waits for the network for ever.
-const SETTINGS: &[&str] = &[
+pub(in crate::provider) const SETTINGS: &[&str] = &[
     "analytics.enabled=false",
     "features.plugins=false",
     "check_for_update_on_startup=false",

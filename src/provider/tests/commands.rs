@@ -84,7 +84,9 @@ fn shown(spec: &Spec) -> String {
         writeln!(out, "  {}", arg.display()).expect("a string");
     }
     match &spec.stdin {
-        Stdin::Bytes(bytes) => writeln!(out, "<<< {:?}", String::from_utf8_lossy(bytes)),
+        Stdin::Bytes(bytes) | Stdin::Open(bytes) => {
+            writeln!(out, "<<< {:?}", String::from_utf8_lossy(bytes))
+        }
         Stdin::Null => writeln!(out, "<<< nothing"),
     }
     .expect("a string");

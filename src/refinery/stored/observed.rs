@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Key, Level, Stored};
+use super::{ESTIMATE, Key, Level, Stored};
 use crate::config::{LimitKind, LimitUnit};
 use crate::core::{ProviderName, Timestamp};
 use crate::provider::{Observation, WindowStatus};
@@ -22,11 +22,12 @@ pub(super) fn observed(
         at: o.observed_at,
         began_at,
     });
+    let teaches = o.source != ESTIMATE;
     let Some(row) = row else {
         let (kind, unit) = kind_of(o);
         let learned = o
             .used_fraction
-            .filter(|_| kind == LimitKind::Percent)
+            .filter(|_| kind == LimitKind::Percent && teaches)
             .map(|share| Learned::starting(share, o.observed_at));
         let key = Key {
             scope: o.scope.clone(),
@@ -58,7 +59,7 @@ pub(super) fn observed(
         Some(WindowStatus::Allowed | WindowStatus::Warning)
     );
     let reopens = said_open || fell || fresh;
-    let learned = match (o.used_fraction, row.learned) {
+    let learned = match (o.used_fraction.filter(|_| teaches), row.learned) {
         (Some(share), Some(l)) => Some(l.observe(share, o.observed_at, tokens, fresh)),
         (Some(share), None) if row.kind == LimitKind::Percent => {
             Some(Learned::starting(share, o.observed_at))

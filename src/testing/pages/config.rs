@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::config::settings::{
     AssayerSettings, BudgetSettings, ForemanSettings, GateSettings, GeneralSettings,
-    ProviderSettings, RoutingSettings, WindowLimit,
+    ProviderSettings, RoutingSettings, SourcesSettings, WindowLimit,
 };
 
 const INTRO: &str = "\
@@ -91,6 +91,7 @@ fn the_page_of_the_settings_has_every_key() {
     section::<RoutingSettings>(&mut page, "[routing]", "");
     section::<GateSettings>(&mut page, "[gate]", "");
     section::<ForemanSettings>(&mut page, "[foreman]", "");
+    section::<SourcesSettings>(&mut page, "[sources]", "");
     section::<BudgetSettings>(&mut page, "[budget]", "");
     page.push_str(VARIABLES);
     super::check("config.md", &page);

@@ -50,6 +50,10 @@ const TABLES: &[(&str, &str)] = &[
     ("windows", "The latest word on each window."),
     ("observations", "Everything that was said about windows."),
     (
+        "sources",
+        "When each source of a provider was asked; intervals hold across restarts.",
+    ),
+    (
         "circuits",
         "Providers and models that are paused after errors.",
     ),

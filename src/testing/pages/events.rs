@@ -92,6 +92,14 @@ pub(super) fn told(kind: EventType) -> Told {
             "window, scope, limit, used_fraction, resets_at, opened",
             "a person said something about a window, or had walls forgotten (`opened`)",
         ),
+        E::SourceAnswered => (
+            "source, windows, news",
+            "a source was asked (or `ingest` was given something) and spoke of these windows; `news` of them changed",
+        ),
+        E::SourceFailed => (
+            "source, reason, until",
+            "a source gave no answer; `until` when it refuses to be asked before then",
+        ),
         E::CircuitChanged => (
             "scope, state, failures, until, class, reason",
             "a provider is paused after errors, or used again",

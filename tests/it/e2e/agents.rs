@@ -38,7 +38,7 @@ impl RealAgents {
         self.program("codex")
     }
 
-    pub(super) fn program(&self, name: &str) -> PathBuf {
+    fn program(&self, name: &str) -> PathBuf {
         let path = self.bin.join(name);
         assert!(
             path.exists(),

@@ -1,0 +1,64 @@
+//! Deferred beads that go on: their time has come, or what they wait for is open sooner.
+
+use serde_json::json;
+
+use super::Result;
+use super::steps::step;
+use crate::core::{BeadEvent, BeadId, BeadStatus, ProviderName};
+use crate::db::Conn;
+use crate::depot::Act;
+
+/// Brings back what was deferred until now or earlier; at most `limit` at a time.
+pub(crate) async fn promote_due(conn: &mut Conn, act: Act<'_>, limit: i64) -> Result<Vec<BeadId>> {
+    let due: Vec<BeadId> = sqlx::query_scalar(
+        "SELECT id FROM beads WHERE status = 'deferred' AND deferred_until <= ?1
+         ORDER BY deferred_until, id LIMIT ?2",
+    )
+    .bind(act.now)
+    .bind(limit)
+    .fetch_all(&mut *conn)
+    .await?;
+    promote(conn, act, &due).await?;
+    Ok(due)
+}
+
+/// Brings back what waits for a window of this provider, which turned out to be open: at most
+/// `limit` at a time, those that waited for the nearest moment first.
+pub(crate) async fn promote_waiting(
+    conn: &mut Conn,
+    act: Act<'_>,
+    provider: &ProviderName,
+    limit: i64,
+) -> Result<Vec<BeadId>> {
+    let waiting: Vec<BeadId> = sqlx::query_scalar(
+        "SELECT id FROM beads
+         WHERE status = 'deferred' AND json_extract(deferral, '$.provider') = ?1
+         ORDER BY deferred_until, id LIMIT ?2",
+    )
+    .bind(provider)
+    .bind(limit)
+    .fetch_all(&mut *conn)
+    .await?;
+    promote(conn, act, &waiting).await?;
+    Ok(waiting)
+}
+
+async fn promote(conn: &mut Conn, act: Act<'_>, beads: &[BeadId]) -> Result<()> {
+    for id in beads {
+        step(
+            conn,
+            act,
+            id,
+            BeadStatus::Deferred,
+            BeadEvent::Promote,
+            None,
+            json!({}),
+        )
+        .await?;
+        sqlx::query("UPDATE beads SET deferred_until = NULL, deferral = NULL WHERE id = ?1")
+            .bind(id)
+            .execute(&mut *conn)
+            .await?;
+    }
+    Ok(())
+}
