@@ -16,6 +16,7 @@ mod gemini;
 mod key;
 mod ollama;
 mod openai;
+mod opencode;
 pub(crate) mod plan;
 pub(crate) mod probe;
 mod reader;
@@ -48,6 +49,7 @@ pub(crate) fn command(plan: &RunPlan) -> Result<Spec, ProviderError> {
         ProviderKind::Claude => claude::command(plan),
         ProviderKind::Codex => codex::command(plan),
         ProviderKind::Gemini => gemini::command(plan),
+        ProviderKind::Opencode => opencode::command(plan),
         ProviderKind::Command => command::command(plan),
         kind @ (ProviderKind::Ollama | ProviderKind::Openai | ProviderKind::Embedded) => {
             Err(ProviderError::NoProgram { kind })
@@ -62,6 +64,7 @@ pub(crate) fn files(plan: &RunPlan) -> Result<Vec<GivenFile>, ProviderError> {
         ProviderKind::Gemini => Ok(gemini::files(plan)),
         ProviderKind::Claude
         | ProviderKind::Codex
+        | ProviderKind::Opencode
         | ProviderKind::Command
         | ProviderKind::Ollama
         | ProviderKind::Openai
@@ -76,6 +79,7 @@ pub(crate) fn default_program(kind: ProviderKind) -> Option<&'static str> {
         ProviderKind::Claude => Some("claude"),
         ProviderKind::Codex => Some("codex"),
         ProviderKind::Gemini => Some("gemini"),
+        ProviderKind::Opencode => Some("opencode"),
         ProviderKind::Command
         | ProviderKind::Ollama
         | ProviderKind::Openai
@@ -86,7 +90,10 @@ pub(crate) fn default_program(kind: ProviderKind) -> Option<&'static str> {
 /// What makes the program print its version; empty where nothing is known to.
 pub(crate) fn version_args(kind: ProviderKind) -> &'static [&'static str] {
     match kind {
-        ProviderKind::Claude | ProviderKind::Codex | ProviderKind::Gemini => &["--version"],
+        ProviderKind::Claude
+        | ProviderKind::Codex
+        | ProviderKind::Gemini
+        | ProviderKind::Opencode => &["--version"],
         ProviderKind::Command
         | ProviderKind::Ollama
         | ProviderKind::Openai
@@ -103,6 +110,7 @@ pub(crate) fn default_windows(kind: ProviderKind, entry: &ProviderSettings) -> V
         ProviderKind::Codex => codex::default_windows(entry),
         // With a key, limits are by project and model, and nobody is told their size.
         ProviderKind::Gemini
+        | ProviderKind::Opencode
         | ProviderKind::Command
         | ProviderKind::Ollama
         | ProviderKind::Openai
@@ -134,6 +142,7 @@ pub(crate) fn log_after_run(kind: ProviderKind, spec: &Spec, session: &str) -> O
         ProviderKind::Codex => codex::log_after_run(spec, session),
         ProviderKind::Gemini => gemini::log_after_run(spec, session),
         ProviderKind::Claude
+        | ProviderKind::Opencode
         | ProviderKind::Command
         | ProviderKind::Ollama
         | ProviderKind::Openai

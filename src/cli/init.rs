@@ -115,6 +115,7 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
                         ProviderKind::Gemini => " and its api_key_env",
                         ProviderKind::Claude
                         | ProviderKind::Codex
+                        | ProviderKind::Opencode
                         | ProviderKind::Command
                         | ProviderKind::Ollama
                         | ProviderKind::Openai
@@ -125,7 +126,7 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
         }
         if answer.agents.is_empty() {
             page.line(
-                "Found no agent CLI in PATH (claude, codex, gemini): code can be planned, not edited",
+                "Found no agent CLI in PATH (claude, codex, gemini, opencode): code can be planned, not edited",
             );
         }
         page.line(format!(

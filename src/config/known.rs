@@ -32,7 +32,7 @@ const SERVICES: &[(&str, &str, &str)] = &[
 ];
 
 /// Kinds of later versions.
-const LATER_KINDS: &[&str] = &["opencode", "anthropic", "google", "sim"];
+const LATER_KINDS: &[&str] = &["anthropic", "google", "sim"];
 
 /// Services whose key variable is set, as (name, variable).
 pub(crate) fn services_with_key(env: &Env) -> Vec<(&'static str, &'static str)> {
@@ -152,6 +152,7 @@ fn endpoint(name: &str, kind: ProviderKind, table: &mut Table, env: &Env) {
         ProviderKind::Claude
         | ProviderKind::Codex
         | ProviderKind::Gemini
+        | ProviderKind::Opencode
         | ProviderKind::Command
         | ProviderKind::Embedded => {}
     }

@@ -11,6 +11,8 @@ word_enum! {
         Codex = "codex",
         /// Gemini CLI, the agent CLI.
         Gemini = "gemini",
+        /// opencode, the agent CLI for many providers.
+        Opencode = "opencode",
         /// Any program: argv template, prompt on stdin, text or JSON lines out.
         Command = "command",
         /// An Ollama server.
@@ -38,7 +40,7 @@ pub(crate) enum Way {
 impl ProviderKind {
     pub(crate) fn way(self) -> Way {
         match self {
-            Self::Claude | Self::Codex | Self::Gemini => Way::Agent,
+            Self::Claude | Self::Codex | Self::Gemini | Self::Opencode => Way::Agent,
             Self::Command => Way::Program,
             Self::Ollama | Self::Openai => Way::Http,
             Self::Embedded => Way::Inside,

@@ -95,7 +95,7 @@ impl Foreman<'_> {
             } => {
                 tracing::info!(bead = %bead, %provider, "{class}: {message}; it tries again in {}s", delay.as_secs());
             }
-            Signal::Text(_) | Signal::Tool { .. } | Signal::Result { .. } => {}
+            Signal::Hopeless | Signal::Text(_) | Signal::Tool { .. } | Signal::Result { .. } => {}
         }
         Ok(())
     }

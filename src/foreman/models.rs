@@ -100,6 +100,7 @@ async fn make(
         ProviderKind::Claude
         | ProviderKind::Codex
         | ProviderKind::Gemini
+        | ProviderKind::Opencode
         | ProviderKind::Command => Err(unusable(format!("kind {} runs as a program", p.kind))),
     }
 }

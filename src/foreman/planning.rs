@@ -34,6 +34,7 @@ pub(crate) async fn backends(ctx: &Context) -> (Vec<Backend>, Vec<String>) {
             ProviderKind::Claude
             | ProviderKind::Codex
             | ProviderKind::Gemini
+            | ProviderKind::Opencode
             | ProviderKind::Command => false,
         };
         let gone = p.unusable.is_some() && !named;

@@ -15,8 +15,11 @@ pub(super) const TABLE: &[Rule] = &[
                 "spend_limit_exceeded",
                 "organization_usage_limit_exceeded",
                 "billing_hard_limit",
-                "exceeded your current quota",
+                "credits are depleted",
             ])
+            // Google says the same of a minute's quota, and then for how long.
+            || f.says(&["exceeded your current quota"])
+                && !f.says(&["quota exceeded for metric", "retry in", "perminute"])
     }),
     rule("context_length", Class::ContextTooLong, |f| {
         f.is(413)

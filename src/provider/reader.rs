@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::signal::{Class, Observation, Outcome, Scope, Signal, WindowStatus};
-use super::{claude, codex, command, gemini};
+use super::{claude, codex, command, gemini, opencode};
 use crate::core::redact::Redactor;
 use crate::core::text::{clean, middle_out, one_line};
 use crate::core::{MicroUsd, ProviderKind, Timestamp, Usage};
@@ -23,6 +23,8 @@ pub(crate) enum StopReason {
     Startup,
     /// The result was there, the process stayed.
     AfterResult,
+    /// It would have waited or gone round for ever.
+    Hopeless,
     /// It used more than its envelope.
     Runaway,
     Shutdown,
@@ -45,6 +47,7 @@ pub(crate) enum Reader {
     Claude(claude::Reader),
     Codex(codex::Reader),
     Gemini(gemini::Reader),
+    Opencode(opencode::Reader),
     Command(command::Reader),
 }
 
@@ -57,6 +60,7 @@ impl Reader {
             ProviderKind::Claude => Some(Self::Claude(claude::Reader::new(earlier, words))),
             ProviderKind::Codex => Some(Self::Codex(codex::Reader::new(earlier, words))),
             ProviderKind::Gemini => Some(Self::Gemini(gemini::Reader::new(words))),
+            ProviderKind::Opencode => Some(Self::Opencode(opencode::Reader::new(words))),
             ProviderKind::Command => Some(Self::Command(command::Reader::new(words))),
             ProviderKind::Ollama | ProviderKind::Openai | ProviderKind::Embedded => None,
         }
@@ -68,6 +72,7 @@ impl Reader {
             Self::Claude(reader) => reader.line(text, now),
             Self::Codex(reader) => reader.line(text, now),
             Self::Gemini(reader) => reader.line(text, now),
+            Self::Opencode(reader) => reader.line(text, now),
             Self::Command(reader) => reader.line(text, now),
         }
     }
@@ -77,6 +82,7 @@ impl Reader {
     pub(crate) fn error_line(&mut self, text: &str, now: Timestamp) -> Vec<Signal> {
         match self {
             Self::Gemini(reader) => reader.error_line(text, now),
+            Self::Opencode(reader) => reader.error_line(text, now),
             Self::Claude(_) | Self::Codex(_) | Self::Command(_) => Vec::new(),
         }
     }
@@ -86,7 +92,7 @@ impl Reader {
         match self {
             Self::Codex(reader) => reader.log_file(text, now),
             Self::Gemini(reader) => reader.log_file(text),
-            Self::Claude(_) | Self::Command(_) => Vec::new(),
+            Self::Claude(_) | Self::Opencode(_) | Self::Command(_) => Vec::new(),
         }
     }
 
@@ -95,6 +101,7 @@ impl Reader {
             Self::Claude(reader) => reader.finish(end, now),
             Self::Codex(reader) => reader.finish(end, now),
             Self::Gemini(reader) => reader.finish(end, now),
+            Self::Opencode(reader) => reader.finish(end, now),
             Self::Command(reader) => reader.finish(end, now),
         }
     }
@@ -105,6 +112,7 @@ impl Reader {
             Self::Claude(reader) => reader.answer(),
             Self::Codex(reader) => reader.answer(),
             Self::Gemini(reader) => reader.answer(),
+            Self::Opencode(reader) => reader.answer(),
             Self::Command(reader) => reader.answer(),
         }
     }
@@ -115,6 +123,7 @@ impl Reader {
             Self::Claude(reader) => reader.usage(),
             Self::Codex(reader) => reader.usage(),
             Self::Gemini(reader) => reader.usage(),
+            Self::Opencode(reader) => reader.usage(),
             Self::Command(reader) => reader.usage(),
         }
     }
@@ -311,7 +320,7 @@ pub(super) fn message(
     said: Option<&str>,
     waiting: Option<&Waiting>,
 ) -> String {
-    use StopReason::{AfterResult, Cancel, Runaway, Shutdown, Silent, Startup, TimedOut};
+    use StopReason::{AfterResult, Cancel, Hopeless, Runaway, Shutdown, Silent, Startup, TimedOut};
     let how = match end.exit {
         Some(Exit::Code(code)) => format!("exit code {code}"),
         Some(Exit::Signal(signal)) => format!("signal {signal}"),
@@ -320,6 +329,7 @@ pub(super) fn message(
     let stopped = match end.stopped {
         Some(Silent) => Some("stopped: no output for too long"),
         Some(Startup) => Some("stopped: no first output"),
+        Some(Hopeless) => Some("stopped: it would not have ended by itself"),
         Some(TimedOut) => Some("stopped: the run took too long"),
         Some(Runaway) => Some("stopped: it used more than it may"),
         Some(Shutdown) => Some("stopped: rigs is shutting down"),

@@ -71,8 +71,8 @@ impl Facts {
 
     /// We ended it because nothing came any more; what it waited for is then the better reason.
     fn stuck(&self) -> bool {
-        use StopReason::{Silent, Startup, TimedOut};
-        matches!(self.stopped, Some(Silent | Startup | TimedOut))
+        use StopReason::{Hopeless, Silent, Startup, TimedOut};
+        matches!(self.stopped, Some(Hopeless | Silent | Startup | TimedOut))
     }
 
     fn stuck_on(&self, class: Class) -> bool {
@@ -113,7 +113,7 @@ pub(super) const OURS: &[Rule] = &[
         f.stuck_on(Class::Network)
     }),
     rule("silent", Class::Silent, |f| {
-        f.stopped == Some(StopReason::Silent)
+        matches!(f.stopped, Some(StopReason::Silent | StopReason::Hopeless))
     }),
     rule("no_first_output", Class::Silent, |f| {
         f.stopped == Some(StopReason::Startup)

@@ -28,6 +28,8 @@ pub(crate) enum Signal {
         delay: Duration,
         message: String,
     },
+    /// The program will come to no end of its own that is worth waiting for; the run is ended.
+    Hopeless,
     /// The terminal event of the program; `text` is the answer.
     Result { ok: bool, text: String },
 }

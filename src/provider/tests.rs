@@ -109,6 +109,7 @@ fn show(report: &mut String, signals: &[Signal]) {
             } => {
                 format!("retrying {class} in {}ms: {message}", delay.as_millis())
             }
+            Signal::Hopeless => "hopeless".into(),
             Signal::Result { ok, text } => format!("result ok={ok} {text:?}"),
         };
         writeln!(report, "  {line}").expect("a string");
@@ -216,6 +217,35 @@ fn every_recorded_run_of_gemini_ends_as_it_did() {
             _ => None,
         };
         let run = replay(ProviderKind::Gemini, transcript, Usage::default(), stopped);
+        write!(report, "## {name}\n{run}\n").expect("a string");
+    }
+    insta::assert_snapshot!(report);
+}
+
+#[test]
+fn every_recorded_run_of_opencode_ends_as_it_did() {
+    let runs = transcripts!("opencode":
+        "ok", "resume-1", "resume-2", "resume-unknown", "tool-ok", "tool-denied", "bad-model",
+        "badflag", "401", "403", "400", "429", "429-limit", "midrun-429-limit", "quota",
+        "truncate", "malformed", "hang", "hangstream-SIGTERM", "connrefused",
+        "sseerror", "disconnect", "500", "503",
+    );
+    let mut report = String::new();
+    for (name, transcript) in runs {
+        // Those that were ended by the recorder as the reader asks for it, and one in silence.
+        let stopped = match name {
+            "429-limit" | "midrun-429-limit" | "quota" | "truncate" | "malformed" => {
+                Some(StopReason::Hopeless)
+            }
+            "hangstream-SIGTERM" => Some(StopReason::Silent),
+            _ => None,
+        };
+        let run = replay(
+            ProviderKind::Opencode,
+            transcript,
+            Usage::default(),
+            stopped,
+        );
         write!(report, "## {name}\n{run}\n").expect("a string");
     }
     insta::assert_snapshot!(report);

@@ -7,7 +7,7 @@ use chrono::DateTime;
 
 use super::reset;
 use super::rule::{Facts, Rule, first, rule};
-use super::signal::{Class, Observation, Outcome, Scope};
+use super::signal::{Class, Observation, Outcome, Scope, WindowStatus};
 use super::{embedded, ollama, openai};
 use crate::core::text::one_line;
 use crate::core::{ProviderKind, Timestamp};
@@ -22,6 +22,7 @@ pub(crate) fn classify(kind: ProviderKind, error: &LlmError, now: Timestamp) -> 
         ProviderKind::Claude
         | ProviderKind::Codex
         | ProviderKind::Gemini
+        | ProviderKind::Opencode
         | ProviderKind::Command => &[],
     };
     let decided = first(&[table, REST], &facts(error));
@@ -88,22 +89,23 @@ fn reset_of(error: &LlmError, now: Timestamp) -> Option<Timestamp> {
     let LlmError::Status { headers, body, .. } = error else {
         return None;
     };
-    let header = |name: &str| {
-        headers
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, v)| v.as_str())
-    };
-    header("retry-after")
-        .and_then(|v| moment(v, now))
-        .or_else(|| {
-            observations(headers, None, now)
-                .into_iter()
-                .filter(|o| o.remaining_amount == Some(0))
-                .filter_map(|o| o.resets_at)
-                .max()
-        })
+    retry_after(headers, now)
+        .or_else(|| empty_until(&observations(headers, None, now)))
         .or_else(|| reset::from_text(body, now))
+}
+
+/// When the server wants to be asked again.
+pub(super) fn retry_after(headers: &[(String, String)], now: Timestamp) -> Option<Timestamp> {
+    let (_, value) = headers.iter().find(|(name, _)| name == "retry-after")?;
+    moment(value, now)
+}
+
+/// When the last of the windows that are used up fills again.
+pub(super) fn empty_until(windows: &[Observation]) -> Option<Timestamp> {
+    let empty = windows
+        .iter()
+        .filter(|w| w.remaining_amount == Some(0) || w.status == Some(WindowStatus::Rejected));
+    empty.filter_map(|w| w.resets_at).max()
 }
 
 /// The windows in the headers of an answer: `x-ratelimit-{limit,remaining,reset}`, with

@@ -1,5 +1,8 @@
-//! What an agent under permission `edit` may run besides editing files: without it, it could not
-//! run the tests that it is asked to make pass.
+//! What an agent may run: under permission `read` what only looks, under `edit` also what builds
+//! and tests; without it, it could not run the tests that it is asked to make pass.
+
+/// Commands that only look.
+pub(super) const LOOKS: &[&str] = &["ls", "cat", "head", "tail", "wc", "grep"];
 
 /// Programs that build, test and format, and git as far as it only looks.
 pub(super) const TOOLCHAINS: &[&str] = &[

@@ -123,6 +123,7 @@ impl Test<'_> {
             ProviderKind::Claude
             | ProviderKind::Codex
             | ProviderKind::Gemini
+            | ProviderKind::Opencode
             | ProviderKind::Command => self.program(kind).await && self.key().await,
             ProviderKind::Ollama => self.ollama().await,
             ProviderKind::Openai => self.openai().await,
@@ -248,6 +249,7 @@ impl Test<'_> {
                 ProviderKind::Claude => "npm install -g @anthropic-ai/claude-code",
                 ProviderKind::Codex => "npm install -g @openai/codex",
                 ProviderKind::Gemini => "npm install -g @google/gemini-cli",
+                ProviderKind::Opencode => "npm install -g opencode-ai",
                 ProviderKind::Command
                 | ProviderKind::Ollama
                 | ProviderKind::Openai

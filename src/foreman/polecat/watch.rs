@@ -13,6 +13,9 @@ use crate::provider::{Reader, Signal, StopReason};
 const END_GRACE: Duration = Duration::from_secs(5);
 /// How long a program may stay after its terminal event.
 const AFTER_RESULT: Duration = Duration::from_secs(20);
+/// How long a program may say nothing after the moment at which it wanted to try again: some
+/// wait for hours, as a server told them, and do not say so.
+const AFTER_RETRY: Duration = Duration::from_mins(5);
 /// Last lines of stderr that are kept for the classification.
 const STDERR_LINES: usize = 40;
 
@@ -25,6 +28,10 @@ pub(super) struct Watch {
     pub(super) model: Option<String>,
     envelope: u64,
     over_envelope: bool,
+    /// Its reader says that it will not end by itself.
+    hopeless: bool,
+    /// How long the program said that it would wait before it tries again by itself.
+    retrying: Option<Duration>,
     startup: Duration,
     idle: Duration,
     ends_at: Timestamp,
@@ -50,6 +57,8 @@ impl Watch {
             model: None,
             envelope: job.envelope,
             over_envelope: false,
+            hopeless: false,
+            retrying: None,
             startup: p.entry.startup_timeout.0,
             idle: p.entry.idle_timeout.0,
             ends_at: now + p.entry.timeout.0,
@@ -64,7 +73,11 @@ impl Watch {
         let quiet = match (self.result_at, self.heard_once) {
             (Some(at), _) => (at + AFTER_RESULT, StopReason::AfterResult),
             (None, false) => (self.heard_at + self.startup, StopReason::Startup),
-            (None, true) => (self.heard_at + self.idle, StopReason::Silent),
+            (None, true) => {
+                let longest = self.retrying.map(|delay| delay + AFTER_RETRY);
+                let idle = longest.map_or(self.idle, |longest| longest.min(self.idle));
+                (self.heard_at + idle, StopReason::Silent)
+            }
         };
         if self.ends_at < quiet.0 {
             (self.ends_at, StopReason::TimedOut)
@@ -110,6 +123,9 @@ impl Watch {
                     let halt = *leash.halt.borrow();
                     stopped = Some(if halt == Some(Halt::Cancel) { StopReason::Cancel } else { StopReason::Shutdown });
                 }
+            }
+            if self.hopeless {
+                stopped = stopped.or(Some(StopReason::Hopeless));
             }
             if self.over_envelope {
                 stopped = Some(StopReason::Runaway);
@@ -164,10 +180,10 @@ impl Watch {
                 Signal::Model(name) => self.model = Some(name.clone()),
                 Signal::UsageSoFar(usage) => self.over_envelope |= usage.tokens() > self.envelope,
                 Signal::Result { .. } => self.result_at = Some(ctx.clock.now()),
-                Signal::Text(_)
-                | Signal::Tool { .. }
-                | Signal::Window(_)
-                | Signal::Retrying { .. } => {}
+                Signal::Retrying { delay, .. } => self.retrying = Some(*delay),
+                Signal::Hopeless => self.hopeless = true,
+                Signal::Text(_) | Signal::Tool { .. } => self.retrying = None,
+                Signal::Window(_) => {}
             }
             let is_session = matches!(signal, Signal::Session(_));
             tell.say(Said::Signal(signal)).await;

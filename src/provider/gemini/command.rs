@@ -21,7 +21,7 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use super::super::plan::{GivenFile, ProviderError, RunPlan, Session, base_url, word};
-use super::super::toolchains::TOOLCHAINS;
+use super::super::toolchains::{LOOKS, TOOLCHAINS};
 use super::FOLDER;
 use crate::core::Permission;
 use crate::process::{Spec, Stdin};
@@ -35,9 +35,6 @@ const ATTEMPTS: u32 = 3;
 
 /// Its tool that runs commands.
 const SHELL: &[&str] = &["run_shell_command"];
-
-/// Commands that only look.
-const LOOKS: &[&str] = &["ls", "cat", "head", "tail", "wc", "grep"];
 
 const LEAD: &str = "If this repository has a GEMINI.md or AGENTS.md, read it first: it says how to work here. \
 Commands that are denied stay denied: do not ask for them again.";

@@ -12,10 +12,11 @@ use crate::config::settings::Command;
 use crate::core::{Permission, ProviderKind, ProviderName};
 use crate::process::{Spec, Stdin};
 
-const AGENTS: [ProviderKind; 3] = [
+const AGENTS: [ProviderKind; 4] = [
     ProviderKind::Claude,
     ProviderKind::Codex,
     ProviderKind::Gemini,
+    ProviderKind::Opencode,
 ];
 
 fn entry(kind: ProviderKind) -> ProviderSettings {
@@ -167,6 +168,42 @@ fn gemini_is_run_so() {
 }
 
 #[test]
+fn opencode_is_run_so() {
+    let plain = ProviderSettings {
+        model: Some("anthropic/claude-sonnet-5-5".into()),
+        ..entry(ProviderKind::Opencode)
+    };
+    let own = ProviderSettings {
+        base_url: Some("http://127.0.0.1:8080/v1/".into()),
+        model: Some("qwen3-coder:30b".into()),
+        config_home: Some("/home/dev/second".into()),
+        args: vec!["--variant".into(), "high".into()],
+        ..entry(ProviderKind::Opencode)
+    };
+    let edit = spec_with(&Secrets::default(), &plain, |_| {});
+    let resumed = spec_of(&own, |plan| {
+        plan.permission = Permission::Read;
+        plan.session = Session::Resume("ses_e0866f99affe6zIu0ISWKeTZpr".into());
+    });
+    let full = spec_of(&plain, |plan| plan.permission = Permission::Full);
+    insta::assert_snapshot!(format!(
+        "{}\n{}\n{}",
+        shown(&edit.expect("a command")),
+        shown(&resumed.expect("a command")),
+        shown(&full.expect("a command"))
+    ));
+    // A key, or an endpoint, of which provider?
+    let unnamed = ProviderSettings {
+        model: None,
+        ..plain
+    };
+    assert!(matches!(
+        spec_of(&unnamed, |_| {}),
+        Err(ProviderError::BadValue { .. })
+    ));
+}
+
+#[test]
 fn gemini_finds_settings_and_rules_by_permission() {
     let given = |permission, entry: &ProviderSettings| {
         let mut shown = String::new();
@@ -216,7 +253,7 @@ fn any_program_is_run_so() {
 #[test]
 fn a_key_is_in_the_environment_only_and_its_value_is_redacted() {
     for kind in AGENTS {
-        let spec = spec_of(&entry(kind), |_| {}).expect("a command");
+        let spec = spec_of(&entry(kind), |plan| plan.model = Some("openai/m")).expect("a command");
         let in_argv = |arg: &std::ffi::OsString| arg.to_string_lossy().contains("very-secret");
         assert!(!spec.args.iter().any(in_argv), "{kind}");
         assert_eq!(
@@ -274,7 +311,10 @@ fn what_could_become_a_flag_or_a_setting_is_refused() {
                 matches!(model, Err(ProviderError::BadValue { .. })),
                 "{bad:?}"
             );
-            let session = spec_of(settings, |plan| plan.session = Session::Resume(bad.into()));
+            let session = spec_of(settings, |plan| {
+                plan.model = Some("openai/m");
+                plan.session = Session::Resume(bad.into());
+            });
             assert!(
                 matches!(session, Err(ProviderError::BadValue { .. })),
                 "{bad:?}"
@@ -291,7 +331,8 @@ fn what_could_become_a_flag_or_a_setting_is_refused() {
                 base_url: Some(bad.into()),
                 ..settings.clone()
             };
-            let refused = spec_of(&with_url, |_| {}).expect_err(bad);
+            let refused = spec_of(&with_url, |plan| plan.model = Some("openai/m"));
+            let refused = refused.expect_err(bad);
             assert!(!refused.to_string().contains("u:p"), "{refused}");
         }
     }

@@ -11,10 +11,11 @@ use super::{exit, now, reader};
 use crate::core::redact::Redactor;
 use crate::core::{ProviderKind, Usage};
 
-const PROGRAMS: [ProviderKind; 4] = [
+const PROGRAMS: [ProviderKind; 5] = [
     ProviderKind::Claude,
     ProviderKind::Codex,
     ProviderKind::Gemini,
+    ProviderKind::Opencode,
     ProviderKind::Command,
 ];
 
@@ -161,6 +162,7 @@ proptest! {
                     Signal::Tool { name, detail } => {
                         prop_assert!(!name.contains('\n') && !detail.contains('\n'));
                     }
+                    Signal::Hopeless => {}
                     Signal::Retrying { message, .. } => prop_assert!(!message.chars().any(char::is_control)),
                 }
             }

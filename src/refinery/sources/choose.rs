@@ -92,6 +92,7 @@ fn target(name: &ProviderName, entry: &ProviderSettings, env: &Env) -> Target {
             ProviderKind::Claude
             | ProviderKind::Codex
             | ProviderKind::Gemini
+            | ProviderKind::Opencode
             | ProviderKind::Command
             | ProviderKind::Embedded,
         )
