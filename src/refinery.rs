@@ -18,6 +18,7 @@
 pub(crate) mod admit;
 pub(crate) mod circuit;
 pub(crate) mod configured;
+pub(crate) mod forecast;
 pub(crate) mod frame;
 pub(crate) mod json;
 pub(crate) mod learn;

@@ -1,5 +1,7 @@
 //! `rigs tank`: what capacity is left.
 
+mod backtest;
+mod forecast;
 mod ingest;
 mod list;
 mod refresh;
@@ -23,6 +25,8 @@ pub(crate) enum Command {
     Reset(reset::Args),
     Refresh(refresh::Args),
     Ingest(ingest::Args),
+    Forecast(forecast::Args),
+    Backtest(backtest::Args),
 }
 
 pub(crate) async fn run(command: Command, app: &mut App) -> Ended {
@@ -33,15 +37,33 @@ pub(crate) async fn run(command: Command, app: &mut App) -> Ended {
         Command::Reset(args) => reset::run(args, app).await,
         Command::Refresh(args) => refresh::run(args, app).await,
         Command::Ingest(args) => ingest::run(args, app).await,
+        Command::Forecast(args) => forecast::run(args, app).await,
+        Command::Backtest(args) => backtest::run(args, app).await,
     }
 }
 
 /// The tanks of all enabled providers, as they are now.
 pub(crate) async fn all(app: &App, conn: &mut Conn) -> Result<Vec<TankView>, Failure> {
-    let settings = tanks(&app.config()?.settings);
+    views(app, conn, &tanks(&app.config()?.settings)).await
+}
+
+/// The tanks of `settings` with their forecasts.
+async fn views(
+    app: &App,
+    conn: &mut Conn,
+    settings: &[TankSettings],
+) -> Result<Vec<TankView>, Failure> {
     let now = app.now();
-    let tanks = refinery::store::load(conn, &settings, now).await?;
-    Ok(tanks.iter().map(|tank| tank.view(now)).collect())
+    let tanks = refinery::store::load(conn, settings, now).await?;
+    let forecasts = refinery::store::forecasts(conn, &tanks, now).await?;
+    let views = tanks
+        .iter()
+        .zip(forecasts)
+        .map(|(tank, forecast)| TankView {
+            forecast: Some(forecast),
+            ..tank.view(now)
+        });
+    Ok(views.collect())
 }
 
 /// What the configuration says about one provider's tank.
@@ -58,6 +80,7 @@ fn settings(app: &App, name: &ProviderName) -> Result<TankSettings, Failure> {
 async fn one(app: &App, settings: &TankSettings) -> Result<TankView, Failure> {
     let db = app.store(Mode::OneShot).await?;
     let mut conn = db.read().await?;
-    let tank = refinery::store::load_one(&mut conn, settings, app.now()).await?;
-    Ok(tank.view(app.now()))
+    let views = views(app, &mut conn, std::slice::from_ref(settings)).await?;
+    let mut views = views.into_iter();
+    Ok(views.next().expect("invariant: one tank per settings"))
 }

@@ -45,6 +45,7 @@ word_enum! {
         CapacitySettled = "capacity.settled",
         WindowObserved = "window.observed",
         WindowClosed = "window.closed",
+        WindowDrift = "window.drift",
         WindowSet = "window.set",
         SourceAnswered = "source.answered",
         SourceFailed = "source.failed",

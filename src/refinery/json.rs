@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::circuit::{CircuitWord, State};
+use super::forecast::TankForecast;
 use super::stored::scope_text;
 use super::tank::{Health, Tank};
 use super::window::{Confidence, Window};
@@ -26,12 +27,9 @@ pub(crate) struct TankView {
     pub(crate) in_flight: u64,
     /// Share of every window kept for the person, 0 to 1.
     pub(crate) reserve: f64,
-    pub(crate) forecast: Option<Forecast>,
+    /// What is expected until the next resets.
+    pub(crate) forecast: Option<TankForecast>,
 }
-
-/// What is expected until the next reset. Nothing is forecast yet.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-pub(crate) struct Forecast {}
 
 /// One limit of a tank.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]

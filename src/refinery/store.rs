@@ -1,8 +1,10 @@
 //! The refinery's tables: `usage`, `reservations`, `windows`, `observations`, `circuits`,
-//! `anchors`. Every function takes the caller's connection or transaction; what changes state
+//! `anchors`, `demand`, `drift`. Every function takes the caller's connection or transaction; what changes state
 //! writes its event there as well.
 
 mod circuits;
+mod demand;
+mod drift;
 mod evidence;
 mod forget;
 mod ledger;
@@ -18,6 +20,7 @@ mod tests;
 mod windows;
 
 pub(crate) use circuits::{disable, failure, lift, success};
+pub(crate) use demand::{forecasts, past};
 pub(crate) use evidence::{CloseOrder, close, observe};
 pub(crate) use forget::forget;
 pub(crate) use ledger::{Of, UsageRow, UsageSource, record, used};

@@ -112,6 +112,16 @@ pub(crate) const KINDS: &[Kind] = &[
         schema: of::<crate::refinery::TankView>,
     },
     Kind {
+        name: "tank-forecast",
+        from: "tank forecast (a list of these)",
+        schema: of::<crate::refinery::forecast::ProviderForecast>,
+    },
+    Kind {
+        name: "tank-backtest",
+        from: "tank backtest (a list of these)",
+        schema: of::<crate::refinery::forecast::Report>,
+    },
+    Kind {
         name: "why",
         from: "why",
         schema: of::<super::why::Why>,

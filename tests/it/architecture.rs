@@ -74,6 +74,8 @@ const OWNERS: &[(&str, &[&str])] = &[
             "circuits",
             "anchors",
             "sources",
+            "demand",
+            "drift",
         ],
     ),
     ("assayer", &["optimization_traces"]),

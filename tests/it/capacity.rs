@@ -91,7 +91,24 @@ fn tanks_show_what_is_known_and_what_is_not() {
       "circuits": [],
       "in_flight": 0,
       "reserve": 0.0,
-      "forecast": null
+      "forecast": {
+        "window": null,
+        "p_exhausted": null,
+        "runs_out": null,
+        "windows": [
+          {
+            "id": "5h_tokens",
+            "scope": "account",
+            "unit": "tokens",
+            "resets_at": null,
+            "unknown": "it begins with the next use",
+            "p_exhausted": null,
+            "runs_out": null,
+            "total": null,
+            "headroom_p90": null
+          }
+        ]
+      }
     }
     [exit status: 0]
     "#);

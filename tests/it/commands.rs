@@ -172,6 +172,8 @@ fn schemas_are_listed_and_printed() {
     source          tank refresh (a list of these)
     status          status
     tank            tank list (a list of these), tank status, tank set, tank reset
+    tank-forecast   tank forecast (a list of these)
+    tank-backtest   tank backtest (a list of these)
     why             why
     [exit status: 0]
     ");

@@ -15,6 +15,7 @@ mod e2e;
 mod events;
 mod fake_agent;
 mod flow;
+mod forecast;
 mod goal;
 mod harness;
 mod hostile;

@@ -193,6 +193,7 @@ pub(crate) fn sentence(event: &Event, now: Timestamp) -> Option<String> {
         | EventType::CapacitySettled
         | EventType::WindowObserved
         | EventType::WindowClosed
+        | EventType::WindowDrift
         | EventType::WindowSet
         | EventType::SourceAnswered
         | EventType::SourceFailed

@@ -8,6 +8,7 @@ use crate::config::LimitUnit;
 use crate::core::text::thousands;
 use crate::core::time::Span;
 use crate::core::{MicroUsd, Timestamp};
+use crate::refinery::forecast::TankForecast;
 use crate::refinery::{Confidence, Health, TankView, WindowView};
 
 fn style(health: Health) -> Style {
@@ -48,7 +49,7 @@ pub(crate) fn list(page: &mut Page, tanks: &[TankView], now: Timestamp) {
             optional(reset),
             optional((tank.in_flight > 0).then_some(tank.in_flight)).right(),
             optional(tightest.map(|w| source(w, now))),
-            cell(note(tank)),
+            cell(note(tank, now)),
         ]);
     }
     page.table(&table);
@@ -71,14 +72,53 @@ fn tightest(tank: &TankView) -> Option<&WindowView> {
 }
 
 /// What a person should know first: what is paused, else what is not known.
-fn note(tank: &TankView) -> String {
+fn note(tank: &TankView, now: Timestamp) -> String {
     if let Some(circuit) = tank.circuits.first() {
         return format!("{} {}: {}", circuit.scope, circuit.state, circuit.reason);
     }
     match tank.ratio {
         None => "one bead at a time until it is known".to_owned(),
-        Some(_) => String::new(),
+        Some(_) => tank
+            .forecast
+            .as_ref()
+            .filter(|f| f.p_exhausted.is_some_and(|p| p >= WORTH_TELLING))
+            .and_then(|f| expected(f, now))
+            .unwrap_or_default(),
     }
+}
+
+/// A window that is less likely to run out is no news in a list.
+const WORTH_TELLING: f64 = 0.05;
+
+/// `5h_tokens runs out in 2h (p50), 62 % before the reset`.
+fn expected(forecast: &TankForecast, now: Timestamp) -> Option<String> {
+    let (window, p) = (forecast.window.as_ref()?, forecast.p_exhausted?);
+    let at = forecast.runs_out.and_then(|r| r.p50);
+    let chance = chance(p);
+    Some(match at {
+        Some(at) if at <= now => format!("{window} is used up"),
+        Some(at) => format!(
+            "{window} runs out {} (p50), {chance} before the reset",
+            roughly(at, now)
+        ),
+        None => format!("{window} runs out before the reset with {chance}"),
+    })
+}
+
+/// Whole percents; a forecast is never quite certain.
+pub(super) fn chance(p: f64) -> String {
+    match (p * 100.0).round() {
+        _ if p >= 1.0 => "100 %".to_owned(),
+        percent if percent >= 100.0 => ">99 %".to_owned(),
+        percent if percent < 1.0 => "<1 %".to_owned(),
+        percent => format!("{percent:.0} %"),
+    }
+}
+
+/// `in 2h 10m`: no forecast is good to the second.
+pub(super) fn roughly(at: Timestamp, now: Timestamp) -> String {
+    let minutes = (at.since(now).as_secs() + 30) / 60;
+    ago(now + std::time::Duration::from_mins(minutes), now)
 }
 
 /// Where a figure comes from and how old it is.
@@ -93,7 +133,7 @@ fn source(w: &WindowView, now: Timestamp) -> String {
     }
 }
 
-fn amount(n: u64, unit: LimitUnit) -> String {
+pub(super) fn amount(n: u64, unit: LimitUnit) -> String {
     match unit {
         LimitUnit::Percent => format!("{n}%"),
         LimitUnit::MicroUsd => MicroUsd(i64::try_from(n).unwrap_or(i64::MAX)).to_string(),
@@ -131,6 +171,10 @@ pub(crate) fn show(page: &mut Page, tank: &TankView, now: Timestamp) {
             tank.next_reset.map(|at| Due { at, now }.to_string()),
         ),
         ("running", Some(tank.in_flight.to_string())),
+        (
+            "forecast",
+            tank.forecast.as_ref().and_then(|f| expected(f, now)),
+        ),
         (
             "kept for you",
             (tank.reserve > 0.0).then(|| format!("{:.0}%", tank.reserve * 100.0)),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::drift;
 use super::windows::{StoredRow, decode, find, take_in};
 use crate::core::text::one_line;
 use crate::core::{AttemptId, Ids, ProviderName, Timestamp};
@@ -32,7 +33,7 @@ pub(crate) async fn observe(
     }
     .unwrap_or(observation.observed_at)
     .min(observation.observed_at);
-    let scope = observation.scope.clone();
+    let (said, scope) = (observation.clone(), observation.scope.clone());
     let says_allowed = observation.status == Some(WindowStatus::Allowed);
     let evidence = Evidence::Observed {
         observation,
@@ -40,6 +41,7 @@ pub(crate) async fn observe(
         taken_at: now,
     };
     let (before, after) = take_in(tx, provider, attempt, &evidence).await?;
+    drift::note(tx, ids, now, attempt, before.as_ref(), &said).await?;
     if says_allowed {
         open_wall(tx, provider, &scope, began_at, now).await?;
     }

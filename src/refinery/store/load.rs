@@ -133,7 +133,7 @@ struct OpenRow {
     lasts_ms: i64,
 }
 
-async fn reservations(conn: &mut Conn, names: &str) -> Result<Vec<Open>, DbError> {
+pub(super) async fn reservations(conn: &mut Conn, names: &str) -> Result<Vec<Open>, DbError> {
     let rows: Vec<OpenRow> = sqlx::query_as(
         "SELECT provider, model, created_at, tokens, requests, cost_micro_usd AS cost, used_tokens,
              used_requests, used_cost_micro_usd AS used_cost, spread, lasts_ms

@@ -1,6 +1,7 @@
 //! Every store function on a real migrated file.
 
 mod capacity;
+mod forecasts;
 mod kinds;
 mod ledger;
 mod said;

@@ -45,6 +45,14 @@ const TABLES: &[(&str, &str)] = &[
         "usage",
         "The ledger: what was used, one row per slice of an attempt.",
     ),
+    (
+        "demand",
+        "What was used in each minute, kept by the ledger; forecasts look back on it.",
+    ),
+    (
+        "drift",
+        "How far the provider and the ledger were last apart on a window.",
+    ),
     ("reservations", "Capacity set aside for attempts."),
     ("anchors", "Where anchored windows stood last; a cache."),
     ("windows", "The latest word on each window."),

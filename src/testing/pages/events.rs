@@ -88,6 +88,10 @@ pub(super) fn told(kind: EventType) -> Told {
             "window, seconds, scope, until, resets_at, class, rule",
             "a wall: nothing is started through this window before `until`",
         ),
+        E::WindowDrift => (
+            "window, seconds, scope, counted, said, source",
+            "the provider's figure and the ledger's count (shares used) were more than 5 % of the window apart; the provider's holds",
+        ),
         E::WindowSet => (
             "window, scope, limit, used_fraction, resets_at, opened",
             "a person said something about a window, or had walls forgotten (`opened`)",
