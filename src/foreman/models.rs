@@ -249,7 +249,7 @@ fn outcome(class: Class, rule: &'static str, message: &str) -> Outcome {
 
 fn ended(outcome: Outcome, usage: Option<Usage>) -> RunReport {
     let mut report = not_started("", "");
-    report.usage = usage.or_else(|| outcome.class.is_refusal().then(Usage::default));
+    report.usage = usage.or_else(|| outcome.used_nothing().then(Usage::default));
     report.outcome = outcome;
     report
 }

@@ -202,7 +202,7 @@ async fn run_program(
     let usage = watch.reader.usage();
     RunReport {
         no_place: None,
-        usage: (!usage.is_zero() || heard_all && outcome.class.is_refusal()).then_some(usage),
+        usage: (!usage.is_zero() || heard_all && outcome.used_nothing()).then_some(usage),
         output: watch.reader.answer().to_owned(),
         session: watch.session,
         model: watch.model,

@@ -3,7 +3,7 @@
 //! again in its table.
 
 use super::reader::{Ending, StopReason};
-use super::signal::Class;
+use super::signal::{Class, STUCK_ON_NETWORK};
 use crate::process::Exit;
 
 /// One row of a table.
@@ -109,7 +109,7 @@ pub(super) const OURS: &[Rule] = &[
         f.stuck_on(Class::OutOfCredit)
     }),
     rule("stuck_at_login", Class::Auth, |f| f.stuck_on(Class::Auth)),
-    rule("stuck_on_network", Class::Network, |f| {
+    rule(STUCK_ON_NETWORK, Class::Network, |f| {
         f.stuck_on(Class::Network)
     }),
     rule("silent", Class::Silent, |f| {

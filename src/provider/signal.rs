@@ -134,9 +134,9 @@ word_enum! {
 }
 
 impl Class {
-    /// Whether a run that ended so and reported no usage has used nothing: its requests were
-    /// refused, or reached nobody. After any other end, silence means that nobody knows.
-    pub(crate) fn is_refusal(self) -> bool {
+    /// Whether a run that ends so has had its requests refused, or reached nobody. After any
+    /// other end, no word of usage means that nobody knows.
+    fn is_refusal(self) -> bool {
         match self {
             Self::Limit
             | Self::RateLimited
@@ -191,8 +191,18 @@ pub(crate) struct Outcome {
 pub(crate) const SESSION_UNKNOWN: &str = "session_unknown";
 /// The provider refuses the conversation as it is; sending it again cannot help.
 pub(crate) const BAD_REQUEST: &str = "bad_request";
+/// The server had begun to answer, and its answer broke off or made no sense.
+pub(crate) const BROKEN_ANSWER: &str = "broken_answer";
+/// It was ended while it waited to try again after an error of the way to the server.
+pub(crate) const STUCK_ON_NETWORK: &str = "stuck_on_network";
 
 impl Outcome {
+    /// Whether a run that ended so and reported no usage has used nothing. An answer that was
+    /// begun is paid for, however it broke.
+    pub(crate) fn used_nothing(&self) -> bool {
+        self.class.is_refusal() && ![BROKEN_ANSWER, STUCK_ON_NETWORK].contains(&self.rule)
+    }
+
     /// Whether the session may be resumed. A conversation that is gone, full or refused as it
     /// stands is never sent again: a new one takes the work over.
     #[cfg_attr(

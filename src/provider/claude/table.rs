@@ -2,11 +2,21 @@
 //! run exits with 0: neither decides. Wordings differ between versions, so statuses and causes
 //! come before sentences where both exist.
 
-use super::super::rule::{Rule, rule};
-use super::super::signal::{BAD_REQUEST, Class, SESSION_UNKNOWN};
+use super::super::rule::{Facts, Rule, rule};
+use super::super::signal::{BAD_REQUEST, BROKEN_ANSWER, Class, SESSION_UNKNOWN};
 
 /// What the program says when the limit is the server's, not the account's.
 const NOT_YOURS: &[&str] = &["not your usage limit"];
+
+/// No connection was there to be broken.
+const UNREACHED: &[&str] = &[
+    "econnrefused",
+    "enotfound",
+    "eai_again",
+    "ehostunreach",
+    "enetunreach",
+    "certificate",
+];
 
 pub(super) const TABLE: &[Rule] = &[
     // Before there was anything on stdout.
@@ -93,7 +103,12 @@ pub(super) const TABLE: &[Rule] = &[
         f.failed() && f.cause(&["aborted_streaming", "aborted_tools"])
     }),
     // An API error without a status never reached the server, or its answer was no answer.
-    rule("network", Class::Network, |f| {
-        f.failed() && f.status.is_none() && f.cause(&["api_error", "connection_failed"])
+    rule("unreachable", Class::Network, |f| {
+        lost(f) && f.says(UNREACHED)
     }),
+    rule(BROKEN_ANSWER, Class::Network, lost),
 ];
+
+fn lost(f: &Facts) -> bool {
+    f.failed() && f.status.is_none() && f.cause(&["api_error", "connection_failed"])
+}

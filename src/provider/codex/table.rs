@@ -2,7 +2,7 @@
 //! sentence, so each rule knows both. The apostrophe in its sentences is the typographic one.
 
 use super::super::rule::{Rule, rule};
-use super::super::signal::{BAD_REQUEST, Class, SESSION_UNKNOWN};
+use super::super::signal::{BAD_REQUEST, BROKEN_ANSWER, Class, SESSION_UNKNOWN};
 
 pub(super) const TABLE: &[Rule] = &[
     rule(SESSION_UNKNOWN, Class::Broken, |f| {
@@ -64,6 +64,12 @@ pub(super) const TABLE: &[Rule] = &[
     }),
     rule(BAD_REQUEST, Class::Failed, |f| {
         f.failed() && (f.is(400) || f.cause(&["bad_request"]) || f.says(&["invalid_request_error"]))
+    }),
+    // "error sending request" is of one that never came to an answer.
+    rule(BROKEN_ANSWER, Class::Network, |f| {
+        f.failed()
+            && f.says(&["stream disconnected", "idle timeout waiting"])
+            && !f.says(&["error sending request"])
     }),
     rule("network", Class::Network, |f| {
         f.failed()

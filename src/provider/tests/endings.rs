@@ -337,3 +337,51 @@ fn gemini_errors_that_no_recording_has_are_classed_too() {
         assert_eq!(ended(code, said), want, "{said}");
     }
 }
+
+#[test]
+fn an_answer_that_broke_is_paid_for_and_what_reached_nobody_is_not() {
+    let claude = |text: &str| {
+        let mut reader = reader(ProviderKind::Claude);
+        let line = format!(
+            r#"{{"type":"result","subtype":"success","is_error":true,"api_error_status":null,"terminal_reason":"api_error","result":"API Error: {text}","usage":{{}}}}"#
+        );
+        reader.line(&line, now());
+        reader.finish(&exit(1, ""), now())
+    };
+    let codex = |text: &str| {
+        let mut reader = reader(ProviderKind::Codex);
+        let line = format!(r#"{{"type":"turn.failed","error":{{"message":"{text}"}}}}"#);
+        reader.line(&line, now());
+        reader.finish(&exit(1, ""), now())
+    };
+    for (outcome, used_nothing) in [
+        (claude("JSON Parse error: Unterminated string"), false),
+        (claude("Request timed out."), false),
+        (claude("Connection refused (ECONNREFUSED)"), true),
+        (
+            codex("stream disconnected before completion: stream closed"),
+            false,
+        ),
+        (codex("Connection failed: error sending request"), true),
+    ] {
+        assert_eq!(outcome.class, Class::Network, "{outcome:?}");
+        assert_eq!(outcome.used_nothing(), used_nothing, "{outcome:?}");
+    }
+
+    // Ended by us while it waited to try again: what broke before nobody told.
+    let mut waiting = reader(ProviderKind::Codex);
+    waiting.line(
+        r#"{"type":"error","message":"Reconnecting... 1/5 (stream disconnected before completion)"}"#,
+        now(),
+    );
+    let stopped = Ending {
+        exit: None,
+        stopped: Some(StopReason::Silent),
+        stderr_tail: String::new(),
+    };
+    let outcome = waiting.finish(&stopped, now());
+    assert_eq!(
+        (outcome.class, outcome.used_nothing()),
+        (Class::Network, false)
+    );
+}
