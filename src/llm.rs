@@ -8,10 +8,12 @@ use tokio::sync::mpsc;
 
 use crate::core::{Clock, Usage};
 
+pub(crate) mod anthropic;
 #[cfg(test)]
 #[cfg(feature = "e2e")]
 mod e2e;
 pub(crate) mod embedded;
+pub(crate) mod google;
 pub(crate) mod http;
 #[cfg(test)]
 pub(crate) mod loopback;

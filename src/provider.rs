@@ -8,16 +8,20 @@
 //! exit    --finish()---> Outcome                  (one row of one table says how it ended)
 //! ```
 
+mod anthropic;
 mod claude;
 mod codex;
 mod command;
 mod embedded;
 mod gemini;
+mod google;
+mod headers;
 mod key;
 mod ollama;
 mod openai;
 mod opencode;
 pub(crate) mod plan;
+mod price;
 pub(crate) mod probe;
 mod reader;
 mod reset;
@@ -35,11 +39,13 @@ use crate::config::ProviderSettings;
 use crate::core::ProviderKind;
 use crate::process::Spec;
 
+pub(crate) use headers::observations;
 pub(crate) use key::secrets;
 pub(crate) use plan::{GivenFile, ProviderError, RunPlan, Secrets, Session, base_env};
+pub(crate) use price::with_cost;
 pub(crate) use reader::{Ending, Reader, StopReason};
 pub(crate) use signal::{Class, Observation, Outcome, Scope, Signal, WindowStatus};
-pub(crate) use text::{classify, observations};
+pub(crate) use text::{classify, closed_by};
 pub(crate) use windows::DefaultWindow;
 
 /// The process that does the plan's work. Kinds that are asked over HTTP or inside this process
@@ -51,9 +57,11 @@ pub(crate) fn command(plan: &RunPlan) -> Result<Spec, ProviderError> {
         ProviderKind::Gemini => gemini::command(plan),
         ProviderKind::Opencode => opencode::command(plan),
         ProviderKind::Command => command::command(plan),
-        kind @ (ProviderKind::Ollama | ProviderKind::Openai | ProviderKind::Embedded) => {
-            Err(ProviderError::NoProgram { kind })
-        }
+        kind @ (ProviderKind::Ollama
+        | ProviderKind::Openai
+        | ProviderKind::Anthropic
+        | ProviderKind::Google
+        | ProviderKind::Embedded) => Err(ProviderError::NoProgram { kind }),
     }
 }
 
@@ -68,6 +76,8 @@ pub(crate) fn files(plan: &RunPlan) -> Result<Vec<GivenFile>, ProviderError> {
         | ProviderKind::Command
         | ProviderKind::Ollama
         | ProviderKind::Openai
+        | ProviderKind::Anthropic
+        | ProviderKind::Google
         | ProviderKind::Embedded => Ok(Vec::new()),
     }
 }
@@ -83,6 +93,8 @@ pub(crate) fn default_program(kind: ProviderKind) -> Option<&'static str> {
         ProviderKind::Command
         | ProviderKind::Ollama
         | ProviderKind::Openai
+        | ProviderKind::Anthropic
+        | ProviderKind::Google
         | ProviderKind::Embedded => None,
     }
 }
@@ -97,6 +109,8 @@ pub(crate) fn version_args(kind: ProviderKind) -> &'static [&'static str] {
         ProviderKind::Command
         | ProviderKind::Ollama
         | ProviderKind::Openai
+        | ProviderKind::Anthropic
+        | ProviderKind::Google
         | ProviderKind::Embedded => &[],
     }
 }
@@ -114,6 +128,8 @@ pub(crate) fn default_windows(kind: ProviderKind, entry: &ProviderSettings) -> V
         | ProviderKind::Command
         | ProviderKind::Ollama
         | ProviderKind::Openai
+        | ProviderKind::Anthropic
+        | ProviderKind::Google
         | ProviderKind::Embedded => Vec::new(),
     }
 }
@@ -146,6 +162,8 @@ pub(crate) fn log_after_run(kind: ProviderKind, spec: &Spec, session: &str) -> O
         | ProviderKind::Command
         | ProviderKind::Ollama
         | ProviderKind::Openai
+        | ProviderKind::Anthropic
+        | ProviderKind::Google
         | ProviderKind::Embedded => None,
     }
 }

@@ -119,6 +119,8 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
                         | ProviderKind::Command
                         | ProviderKind::Ollama
                         | ProviderKind::Openai
+                        | ProviderKind::Anthropic
+                        | ProviderKind::Google
                         | ProviderKind::Embedded => "",
                     }
                 ));

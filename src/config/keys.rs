@@ -4,7 +4,7 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 use super::problem::Problem;
 use super::settings::{
-    AssayerSettings, BudgetSettings, ForemanSettings, GateSettings, GeneralSettings,
+    AssayerSettings, BudgetSettings, ForemanSettings, GateSettings, GeneralSettings, Price,
     ProviderSettings, RoutingSettings, Settings, SourcesSettings, WindowLimit,
 };
 use super::tree::{Content, Node};
@@ -28,6 +28,7 @@ fn known(path: &[&str]) -> Option<&'static [&'static str]> {
         [] => Some(fields_of::<Settings>()),
         ["general"] => Some(fields_of::<GeneralSettings>()),
         ["providers", _] => Some(fields_of::<ProviderSettings>()),
+        ["providers", _, "price"] => Some(fields_of::<Price>()),
         ["providers", _, "limits", _] => Some(fields_of::<WindowLimit>()),
         ["providers", _, "affinity"] | ["routing", "affinity", _] => {
             Some(crate::core::TaskType::WORDS)

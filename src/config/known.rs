@@ -32,7 +32,7 @@ const SERVICES: &[(&str, &str, &str)] = &[
 ];
 
 /// Kinds of later versions.
-const LATER_KINDS: &[&str] = &["anthropic", "google", "sim"];
+const LATER_KINDS: &[&str] = &["sim"];
 
 /// Services whose key variable is set, as (name, variable).
 pub(crate) fn services_with_key(env: &Env) -> Vec<(&'static str, &'static str)> {
@@ -137,24 +137,33 @@ fn endpoint(name: &str, kind: ProviderKind, table: &mut Table, env: &Env) {
                 table.insert(key.to_owned(), Node::leaf(value, Origin::BuiltIn))
             };
             fill("base_url", service.1);
-            let own = ["api_key_env", "api_key_file", "api_key_command"];
-            if !own.iter().any(|key| table.contains_key(*key)) {
-                table.insert(
-                    "api_key_env".to_owned(),
-                    Node::leaf(service.2, Origin::BuiltIn),
-                );
-            }
+            key_of(table, service.2);
         }
         ProviderKind::Ollama => {
             let (url, origin) = ollama(env);
             table.insert("base_url".to_owned(), Node::leaf(url, origin));
         }
+        // Their endpoint is known to their client; a key for another one is named by whoever
+        // names that.
+        ProviderKind::Anthropic => key_of(table, "ANTHROPIC_API_KEY"),
+        ProviderKind::Google => key_of(table, "GEMINI_API_KEY"),
         ProviderKind::Claude
         | ProviderKind::Codex
         | ProviderKind::Gemini
         | ProviderKind::Opencode
         | ProviderKind::Command
         | ProviderKind::Embedded => {}
+    }
+}
+
+/// The variable of the key, where the entry says of none where it is.
+fn key_of(table: &mut Table, variable: &str) {
+    let own = ["api_key_env", "api_key_file", "api_key_command"];
+    if !own.iter().any(|key| table.contains_key(*key)) {
+        table.insert(
+            "api_key_env".to_owned(),
+            Node::leaf(variable, Origin::BuiltIn),
+        );
     }
 }
 

@@ -1,15 +1,17 @@
 //! The settings as the rest of the program sees them: every default filled in, every value
 //! checked. `config.toml` has the same sections and keys.
 
+mod amounts;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::amounts::{Price, WindowLimit};
 use crate::core::time::Span;
 use crate::core::{
-    Capability, Length, LimitKind, LimitUnit, MicroUsd, Permission, ProviderKind, ProviderName,
-    Strategy, TaskType, Zone,
+    Capability, MicroUsd, Permission, ProviderKind, ProviderName, Strategy, TaskType, Zone,
 };
 
 /// Everything that can be configured.
@@ -105,6 +107,9 @@ pub(crate) struct ProviderSettings {
     /// Whether the token that the agent keeps may be read, to ask its provider about limits; it is
     /// never renewed. Kind `claude` only.
     pub(crate) allow_token_reading: bool,
+    /// What its tokens cost, where it does not say so itself and the built-in table does not
+    /// know better; see below.
+    pub(crate) price: Option<Price>,
     /// What you know of its limits; see below.
     pub(crate) limits: Vec<WindowLimit>,
 }
@@ -146,37 +151,11 @@ impl Default for ProviderSettings {
             threshold_red: 0.2,
             reserve: 0.0,
             affinity: BTreeMap::new(),
+            price: None,
             allow_token_reading: false,
             limits: Vec::new(),
         }
     }
-}
-
-/// One limit of a provider, as configured.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct WindowLimit {
-    /// The length; of kind `calendar` day, week (from Monday) or month. Not used by `concurrency`
-    /// and `balance`.
-    pub(crate) window: Option<Length>,
-    #[serde(default = "rolling")]
-    /// How the window moves.
-    pub(crate) kind: LimitKind,
-    /// What it counts.
-    pub(crate) unit: LimitUnit,
-    /// The amount; of kind `balance` all that was paid in. Not used by `percent`.
-    pub(crate) amount: Option<u64>,
-    /// The most that a `refill` holds; `amount` when not set.
-    pub(crate) burst: Option<u64>,
-    /// The time zone of a `calendar` window, such as `America/Los_Angeles` or `UTC`; that of this
-    /// machine when not set.
-    pub(crate) zone: Option<Zone>,
-    /// The model it is for; the whole account when not set.
-    pub(crate) model: Option<String>,
-}
-
-fn rolling() -> LimitKind {
-    LimitKind::Rolling
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

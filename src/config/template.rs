@@ -101,7 +101,8 @@ pub(crate) fn render(found: &Detected) -> String {
 }
 
 const PROVIDER_KEYS: &str = r#"
-# More keys of a provider (the kinds: claude, codex, gemini, opencode, command, ollama, openai, embedded):
+# More keys of a provider (the kinds: claude, codex, gemini, opencode, command, ollama, openai, anthropic,
+# google, embedded):
 # [providers.NAME]
 # kind = "openai"             # not needed when NAME is a kind
 # enabled = true

@@ -19,6 +19,10 @@ word_enum! {
         Ollama = "ollama",
         /// Any OpenAI-compatible HTTP endpoint.
         Openai = "openai",
+        /// Anthropic's API, with a key.
+        Anthropic = "anthropic",
+        /// The Gemini API, with a key.
+        Google = "google",
         /// A GGUF model inside this process.
         Embedded = "embedded",
     }
@@ -42,7 +46,7 @@ impl ProviderKind {
         match self {
             Self::Claude | Self::Codex | Self::Gemini | Self::Opencode => Way::Agent,
             Self::Command => Way::Program,
-            Self::Ollama | Self::Openai => Way::Http,
+            Self::Ollama | Self::Openai | Self::Anthropic | Self::Google => Way::Http,
             Self::Embedded => Way::Inside,
         }
     }

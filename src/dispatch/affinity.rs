@@ -30,7 +30,11 @@ fn built_in(kind: ProviderKind, task: TaskType) -> f64 {
             T::Design | T::Debug => 0.6,
             T::Implementation | T::Refactor | T::Test => 0.5,
         },
-        ProviderKind::Opencode | ProviderKind::Command | ProviderKind::Openai => 0.5,
+        ProviderKind::Opencode
+        | ProviderKind::Command
+        | ProviderKind::Openai
+        | ProviderKind::Anthropic
+        | ProviderKind::Google => 0.5,
         ProviderKind::Ollama | ProviderKind::Embedded => 0.3,
     }
 }

@@ -57,6 +57,10 @@ async fn make(
 ) -> Result<Arc<dyn LanguageModel>, LlmError> {
     let entry = &p.entry;
     let unusable = |reason: String| LlmError::Unusable(format!("provider {name}: {reason}"));
+    let named_model = || {
+        let model = entry.model.clone();
+        model.ok_or_else(|| unusable(format!("set providers.{name}.model")))
+    };
     match p.kind {
         ProviderKind::Ollama => {
             let url =
@@ -81,11 +85,20 @@ async fn make(
                 .as_deref()
                 .unwrap_or("https://api.openai.com/v1");
             let key = secrets(ctx, entry).await.map_err(unusable)?.key;
-            let model = entry
-                .model
-                .clone()
-                .ok_or_else(|| unusable(format!("set providers.{name}.model")))?;
+            let model = named_model()?;
             Ok(Arc::new(crate::llm::openai::OpenAi::new(url, &model, key)?))
+        }
+        ProviderKind::Anthropic => {
+            use crate::llm::anthropic::{Anthropic, DEFAULT_URL};
+            let url = entry.base_url.as_deref().unwrap_or(DEFAULT_URL);
+            let key = secrets(ctx, entry).await.map_err(unusable)?.key;
+            Ok(Arc::new(Anthropic::new(url, &named_model()?, key)?))
+        }
+        ProviderKind::Google => {
+            use crate::llm::google::{DEFAULT_URL, Google};
+            let url = entry.base_url.as_deref().unwrap_or(DEFAULT_URL);
+            let key = secrets(ctx, entry).await.map_err(unusable)?.key;
+            Ok(Arc::new(Google::new(url, &named_model()?, key)?))
         }
         ProviderKind::Embedded => {
             let store = ModelStore::new(ctx.paths.models());
@@ -150,7 +163,7 @@ pub(super) async fn run_model(
     };
     let model = match ctx.models.get(ctx, &job.provider, p).await {
         Ok(model) => model,
-        Err(error) => return ended(classify(p.kind, &error, ctx), None),
+        Err(error) => return ended(classify(p, &error, ctx), None),
     };
     tell.say(Said::Started { process: None }).await;
     tell.say(Said::Signal(Signal::Model(model.label()))).await;
@@ -197,7 +210,13 @@ pub(super) async fn run_model(
             // What the model had read and written by then, nobody counts.
             ended(outcome(Class::Stopped, rule, "ended by rigs"), None)
         }
-        Some(Err(error)) => ended(classify(p.kind, &error, ctx), None),
+        Some(Err(error)) => {
+            let asked = p.entry.model.as_deref();
+            for seen in provider::closed_by(&error, asked, ctx.clock.now()) {
+                tell.say(Said::Signal(Signal::Window(seen))).await;
+            }
+            ended(classify(p, &error, ctx), None)
+        }
         Some(Ok(done)) => {
             let text = crate::core::redact::redact(clean(&done.text).trim());
             let usage = if done.usage.is_zero() {
@@ -205,9 +224,10 @@ pub(super) async fn run_model(
             } else {
                 done.usage
             };
+            let usage = provider::with_cost(p.kind, &p.entry, Some(&done.model), usage);
             tell.say(Said::Signal(Signal::UsageSoFar(usage))).await;
-            let model_name = job.model.as_deref();
-            for seen in provider::observations(&done.headers, model_name, ctx.clock.now()) {
+            let asked = p.entry.model.as_deref();
+            for seen in provider::observations(&done.headers, asked, ctx.clock.now()) {
                 tell.say(Said::Signal(Signal::Window(seen))).await;
             }
             let message = if done.truncated {
@@ -233,8 +253,8 @@ fn estimated(job: &Job, answer: &str) -> Usage {
     }
 }
 
-fn classify(kind: ProviderKind, error: &LlmError, ctx: &Context) -> Outcome {
-    provider::classify(kind, error, ctx.clock.now())
+fn classify(p: &Provider, error: &LlmError, ctx: &Context) -> Outcome {
+    provider::classify(p.kind, error, p.entry.model.as_deref(), ctx.clock.now())
 }
 
 fn outcome(class: Class, rule: &'static str, message: &str) -> Outcome {

@@ -30,7 +30,7 @@ pub(crate) async fn backends(ctx: &Context) -> (Vec<Backend>, Vec<String>) {
         let fits = match p.kind {
             ProviderKind::Openai => named || (listed.is_none() && local),
             ProviderKind::Ollama => named || listed.is_none(),
-            ProviderKind::Embedded => named,
+            ProviderKind::Anthropic | ProviderKind::Google | ProviderKind::Embedded => named,
             ProviderKind::Claude
             | ProviderKind::Codex
             | ProviderKind::Gemini
@@ -49,7 +49,11 @@ pub(crate) async fn backends(ctx: &Context) -> (Vec<Backend>, Vec<String>) {
                     .or_else(|| p.entry.model.clone())
                     .unwrap_or_default();
                 let size = size_in_name(&label);
-                let paid = p.kind == ProviderKind::Openai && !local;
+                let paid = !local
+                    && matches!(
+                        p.kind,
+                        ProviderKind::Openai | ProviderKind::Anthropic | ProviderKind::Google
+                    );
                 found.push((
                     Found {
                         name: name.to_string(),

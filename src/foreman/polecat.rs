@@ -199,7 +199,7 @@ async fn run_program(
         stderr_tail: watch.stderr.join("\n"),
     };
     let outcome = watch.reader.finish(&ending, ctx.clock.now());
-    let usage = watch.reader.usage();
+    let usage = watch.priced(watch.reader.usage());
     RunReport {
         no_place: None,
         usage: (!usage.is_zero() || heard_all && outcome.used_nothing()).then_some(usage),

@@ -8,14 +8,17 @@ use std::error::Error;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, ClientBuilder, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+mod refusal;
+
+pub(crate) use self::refusal::error_text;
 use super::LlmError;
 use crate::core::redact::Redactor;
-use crate::core::text::{clean, one_line};
+use crate::core::text::one_line;
 use crate::core::{Clock, Timestamp};
 
 /// Most bytes of one answer, errors and model lists included.
@@ -66,8 +69,17 @@ pub(crate) struct Endpoint {
     base: String,
     host: String,
     key: Option<SecretString>,
+    key_header: KeyHeader,
     headers: Vec<(&'static str, &'static str)>,
     redactor: Redactor,
+}
+
+/// Where a server looks for the key; never in the address, which gets into logs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum KeyHeader {
+    /// `Authorization: Bearer KEY`
+    Bearer,
+    Named(&'static str),
 }
 
 impl Endpoint {
@@ -105,7 +117,13 @@ impl Endpoint {
             redactor: Redactor::knowing(key.iter().map(|k| k.expose_secret().to_owned())),
             headers: Vec::new(),
             key,
+            key_header: KeyHeader::Bearer,
         })
+    }
+
+    /// For a server that takes its key elsewhere.
+    pub(crate) fn with_key_in(self, key_header: KeyHeader) -> Self {
+        Self { key_header, ..self }
     }
 
     /// Sends these with every call; they replace what is sent otherwise.
@@ -149,7 +167,10 @@ impl Endpoint {
             request = request.header(*name, *value);
         }
         if let Some(key) = &self.key {
-            request = request.bearer_auth(key.expose_secret());
+            request = match self.key_header {
+                KeyHeader::Bearer => request.bearer_auth(key.expose_secret()),
+                KeyHeader::Named(name) => request.header(name, sensitive(key)?),
+            };
         }
         let response = match patience.whole(request.send()).await {
             None => return Err(self.timeout(patience.limit)),
@@ -335,38 +356,12 @@ pub(crate) fn reason(error: &reqwest::Error) -> String {
     one_line(&cause.to_string(), 200)
 }
 
-/// The message of an error body where it has a known form, else its text; one bounded line. The
-/// machine-readable words behind the message are kept: they tell one refusal from another.
-pub(crate) fn error_text(body: &str) -> String {
-    let Ok(json) = serde_json::from_str::<Value>(body) else {
-        let text = clean(&body.chars().take(16 * MAX_ERROR).collect::<String>());
-        return one_line(&text, MAX_ERROR);
-    };
-    // Some servers wrap the object into a list.
-    let json = json.get(0).unwrap_or(&json);
-    let error = json.get("error").unwrap_or(json);
-    let word = |key: &str| match error.get(key) {
-        Some(Value::String(s)) if !s.is_empty() => Some(s.clone()),
-        Some(Value::Number(n)) => Some(n.to_string()),
-        _ => None,
-    };
-    let message = match error {
-        Value::String(s) => Some(s.clone()),
-        _ => word("message").or_else(|| word("detail")),
-    };
-    let Some(message) = message else {
-        return one_line(&json.to_string(), MAX_ERROR);
-    };
-    let words: Vec<String> = ["type", "code", "param"]
-        .into_iter()
-        .filter_map(word)
-        .collect();
-    let message = one_line(&message, MAX_ERROR - 100);
-    if words.is_empty() {
-        message
-    } else {
-        format!("{message} ({})", one_line(&words.join(", "), 98))
-    }
+/// A key as the value of a header, which is left out of what the client itself logs.
+fn sensitive(key: &SecretString) -> Result<HeaderValue, LlmError> {
+    let mut value = HeaderValue::from_str(key.expose_secret())
+        .map_err(|_| LlmError::Unusable("the key holds what no header may hold".into()))?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// The headers that say something about limits or identify the request; bounded.
@@ -375,7 +370,10 @@ fn kept_headers(headers: &HeaderMap) -> Vec<(String, String)> {
         .iter()
         .filter(|(name, _)| {
             let name = name.as_str();
-            name.contains("ratelimit") || name == "retry-after" || name.ends_with("request-id")
+            name.contains("ratelimit")
+                || name.starts_with("retry-after")
+                || name.starts_with("x-codex-")
+                || name.ends_with("request-id")
         })
         .filter_map(|(name, value)| {
             Some((

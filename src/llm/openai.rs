@@ -22,6 +22,7 @@ mod shape;
 
 use reply::Gathered;
 use shape::Shape;
+pub(super) use shape::unfenced;
 
 /// Bounds the question which models there are.
 const QUESTION: Duration = Duration::from_secs(10);
@@ -166,7 +167,7 @@ impl LanguageModel for OpenAi {
                 .malformed("the server's content filter stopped it"));
         }
         if request.schema.is_some() && !shape.enforces_schema() {
-            text = shape::unfenced(&text).to_owned();
+            text = unfenced(&text).to_owned();
         }
         Ok(Completion {
             text,

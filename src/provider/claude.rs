@@ -3,7 +3,7 @@
 //! upstream; the recordings are in `transcripts/claude/`.
 
 mod command;
-mod limits;
+pub(super) mod limits;
 mod reader;
 mod table;
 

@@ -15,7 +15,12 @@ mod tests {
     #[test]
     fn a_model_that_cannot_be_used_needs_a_person() {
         let error = LlmError::Unusable("this rigs was built without `local-llm`".into());
-        let outcome = classify(ProviderKind::Embedded, &error, Timestamp::from_secs(0));
+        let outcome = classify(
+            ProviderKind::Embedded,
+            &error,
+            None,
+            Timestamp::from_secs(0),
+        );
         assert_eq!(
             (outcome.class, outcome.rule),
             (Class::BadModel, "model_unusable")

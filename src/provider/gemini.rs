@@ -5,6 +5,7 @@
 mod chat;
 mod command;
 mod reader;
+mod said;
 mod table;
 
 use std::path::PathBuf;

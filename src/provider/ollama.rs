@@ -87,9 +87,12 @@ mod tests {
             ),
             (
                 malformed("it was cut off: connection reset"),
-                "network cut_off",
+                "network broken_answer",
             ),
-            (malformed("it ended before it was done"), "network cut_off"),
+            (
+                malformed("it ended before it was done"),
+                "network broken_answer",
+            ),
             (
                 malformed("not a line of JSON: <html>"),
                 "broken not_understood",
@@ -103,7 +106,7 @@ mod tests {
                 "context_too_long prompt_too_long",
             ),
         ] {
-            let outcome = classify(ProviderKind::Ollama, &error, Timestamp::from_secs(0));
+            let outcome = classify(ProviderKind::Ollama, &error, None, Timestamp::from_secs(0));
             assert_eq!(
                 format!("{} {}", outcome.class, outcome.rule),
                 want,

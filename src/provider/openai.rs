@@ -134,7 +134,7 @@ mod tests {
                 body: body.into(),
                 headers: vec![],
             };
-            let outcome = classify(ProviderKind::Openai, &error, Timestamp::from_secs(0));
+            let outcome = classify(ProviderKind::Openai, &error, None, Timestamp::from_secs(0));
             assert_eq!(
                 format!("{} {}", outcome.class, outcome.rule),
                 want,

@@ -62,7 +62,11 @@ impl Reader {
             ProviderKind::Gemini => Some(Self::Gemini(gemini::Reader::new(words))),
             ProviderKind::Opencode => Some(Self::Opencode(opencode::Reader::new(words))),
             ProviderKind::Command => Some(Self::Command(command::Reader::new(words))),
-            ProviderKind::Ollama | ProviderKind::Openai | ProviderKind::Embedded => None,
+            ProviderKind::Ollama
+            | ProviderKind::Openai
+            | ProviderKind::Anthropic
+            | ProviderKind::Google
+            | ProviderKind::Embedded => None,
         }
     }
 

@@ -11,8 +11,8 @@ use super::super::{App, Ended, find};
 use crate::config::ProviderSettings;
 use crate::core::text::one_line;
 use crate::core::{ProviderKind, ProviderName};
-use crate::llm::ollama;
 use crate::llm::openai::OpenAi;
+use crate::llm::{anthropic, google, ollama};
 use crate::process::{self, Limits, Spec, Stdin};
 use crate::provider;
 use crate::view::provider::{Check, Tested, program_name};
@@ -126,7 +126,9 @@ impl Test<'_> {
             | ProviderKind::Opencode
             | ProviderKind::Command => self.program(kind).await && self.key().await,
             ProviderKind::Ollama => self.ollama().await,
-            ProviderKind::Openai => self.openai().await,
+            ProviderKind::Openai | ProviderKind::Anthropic | ProviderKind::Google => {
+                self.endpoint(kind).await
+            }
             ProviderKind::Embedded => self.embedded(),
         }
     }
@@ -157,7 +159,7 @@ impl Test<'_> {
     }
 
     /// The endpoint takes the key and has the model.
-    async fn openai(&mut self) -> bool {
+    async fn endpoint(&mut self, kind: ProviderKind) -> bool {
         let stop = CancellationToken::new();
         let key = match provider::secrets(self.entry, &self.app.env, &self.app.clock, &stop).await {
             Ok(secrets) => secrets.key,
@@ -166,11 +168,41 @@ impl Test<'_> {
         if key.is_some() {
             self.passed("key", "found");
         }
-        let url = self.entry.base_url.clone().unwrap_or_default();
+        let url = self.entry.base_url.clone();
         let model = self.entry.model.as_deref().unwrap_or("");
-        let models = match OpenAi::new(&url, model, key) {
-            Ok(server) => server.models(&self.app.clock).await,
-            Err(error) => Err(error),
+        let clock = &self.app.clock;
+        let (url, models) = match kind {
+            ProviderKind::Anthropic => {
+                let url = url.unwrap_or_else(|| anthropic::DEFAULT_URL.to_owned());
+                let models = match anthropic::Anthropic::new(&url, model, key) {
+                    Ok(server) => server.models(clock).await,
+                    Err(error) => Err(error),
+                };
+                (url, models)
+            }
+            ProviderKind::Google => {
+                let url = url.unwrap_or_else(|| google::DEFAULT_URL.to_owned());
+                let models = match google::Google::new(&url, model, key) {
+                    Ok(server) => server.models(clock).await,
+                    Err(error) => Err(error),
+                };
+                (url, models)
+            }
+            ProviderKind::Claude
+            | ProviderKind::Codex
+            | ProviderKind::Gemini
+            | ProviderKind::Opencode
+            | ProviderKind::Command
+            | ProviderKind::Ollama
+            | ProviderKind::Openai
+            | ProviderKind::Embedded => {
+                let url = url.unwrap_or_default();
+                let models = match OpenAi::new(&url, model, key) {
+                    Ok(server) => server.models(clock).await,
+                    Err(error) => Err(error),
+                };
+                (url, models)
+            }
         };
         match models {
             Ok(models) => {
@@ -253,6 +285,8 @@ impl Test<'_> {
                 ProviderKind::Command
                 | ProviderKind::Ollama
                 | ProviderKind::Openai
+                | ProviderKind::Anthropic
+                | ProviderKind::Google
                 | ProviderKind::Embedded => "install it, or give its absolute path as `command`",
             };
             return self.failed("program", format!("`{wanted}` is not in PATH"), hint);

@@ -50,11 +50,30 @@ pub(super) fn entry(c: &mut Checker<'_>, name: &str, p: &ProviderSettings) {
             !model.is_empty() && !model.starts_with('-') && !model.contains(char::is_control);
         c.require(fine, &key("model"), "is not the name of a model");
     }
-    if kind == ProviderKind::Openai && p.enabled && p.model.is_none() && p.models.is_empty() {
+    let needs_model = matches!(
+        kind,
+        ProviderKind::Openai | ProviderKind::Anthropic | ProviderKind::Google
+    );
+    if needs_model && p.enabled && p.model.is_none() && p.models.is_empty() {
         c.add(
             &["providers", name],
             "needs a `model`",
             Some("add model = \"...\" with one that the server has".to_owned()),
+        );
+    }
+    if let Some(price) = &p.price {
+        let told = [
+            Some(price.input),
+            Some(price.output),
+            price.cache_read,
+            price.cache_write,
+        ];
+        c.require(
+            told.into_iter()
+                .flatten()
+                .all(|usd| (0.0..1e6).contains(&usd)),
+            &key("price"),
+            "must be US dollars per million tokens, 0 or more",
         );
     }
     for (i, limit) in p.limits.iter().enumerate() {

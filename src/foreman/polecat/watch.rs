@@ -5,9 +5,10 @@ use std::time::Duration;
 use super::super::Context;
 use super::super::stage::{Halt, Job, Leash, Said};
 use super::{Log, Teller};
-use crate::core::Timestamp;
+use crate::config::ProviderSettings;
+use crate::core::{ProviderKind, Timestamp, Usage};
 use crate::process::{Exit, Next, Running, Stream};
-use crate::provider::{Reader, Signal, StopReason};
+use crate::provider::{self, Reader, Signal, StopReason};
 
 /// How long a run that was told to end may take to obey.
 const END_GRACE: Duration = Duration::from_secs(5);
@@ -26,6 +27,10 @@ pub(super) struct Watch {
     pub(super) stderr: Vec<String>,
     pub(super) session: Option<String>,
     pub(super) model: Option<String>,
+    kind: ProviderKind,
+    entry: ProviderSettings,
+    /// The model that was asked for.
+    asked: Option<String>,
     envelope: u64,
     over_envelope: bool,
     /// Its reader says that it will not end by itself.
@@ -55,6 +60,9 @@ impl Watch {
             stderr: Vec::new(),
             session: None,
             model: None,
+            kind: p.kind,
+            entry: p.entry.clone(),
+            asked: job.model.clone().or_else(|| p.entry.model.clone()),
             envelope: job.envelope,
             over_envelope: false,
             hopeless: false,
@@ -84,6 +92,12 @@ impl Watch {
         } else {
             quiet
         }
+    }
+
+    /// With what it cost, where the program does not say that and it is known.
+    pub(super) fn priced(&self, usage: Usage) -> Usage {
+        let model = self.model.as_deref().or(self.asked.as_deref());
+        provider::with_cost(self.kind, &self.entry, model, usage)
     }
 
     /// Through the whole run. Whatever happens, nothing of it is left running afterwards.
@@ -175,6 +189,10 @@ impl Watch {
         read: impl FnOnce(&mut Reader, Timestamp) -> Vec<Signal>,
     ) {
         for signal in read(&mut self.reader, ctx.clock.now()) {
+            let signal = match signal {
+                Signal::UsageSoFar(usage) => Signal::UsageSoFar(self.priced(usage)),
+                other => other,
+            };
             match &signal {
                 Signal::Session(id) => self.session = Some(id.clone()),
                 Signal::Model(name) => self.model = Some(name.clone()),

@@ -133,7 +133,7 @@ impl Shape {
 }
 
 /// The document inside a Markdown fence, which models like to put round JSON.
-pub(super) fn unfenced(text: &str) -> &str {
+pub(in crate::llm) fn unfenced(text: &str) -> &str {
     let text = text.trim();
     let Some(inner) = text
         .strip_prefix("```")

@@ -7,16 +7,18 @@ use std::time::Duration;
 use regex::Regex;
 use serde_json::Value;
 
+use super::super::headers::midnight_pacific;
 use super::super::reader::{
     Ending, Meter, TEXT, Waiting, Words, count, detail, message, retrying, session_id, text,
 };
 use super::super::reset;
 use super::super::rule::{Facts, OURS, REST, class_of_text, first};
 use super::super::signal::{Class, Observation, Outcome, Scope, Signal, WindowStatus};
-use super::{chat, table::TABLE};
+use super::chat;
+use super::said::{class_of, code, sentence};
+use super::table::TABLE;
 use crate::core::text::count as counted;
 use crate::core::{LimitKind, LimitUnit, Timestamp, Usage};
-use crate::process::Exit;
 
 /// Its own exit codes, as words for the table.
 pub(super) const LOGIN: &str = "exit_login";
@@ -205,6 +207,12 @@ impl Reader {
         model.map_or(Scope::Account, |model| Scope::Model(model.clone()))
     }
 
+    /// When the quota of the day begins anew, said or not.
+    fn next_day(&self, now: Timestamp) -> Option<Timestamp> {
+        let said = self.error.as_deref().unwrap_or_default();
+        reset::from_text(said, now).or_else(|| midnight_pacific(now))
+    }
+
     /// The quota of the day, which the API counts by model.
     fn day(&self, now: Timestamp) -> Observation {
         Observation {
@@ -212,7 +220,7 @@ impl Reader {
             duration: Some(DAY),
             status: Some(WindowStatus::Rejected),
             used_fraction: Some(1.0),
-            resets_at: reset::from_text(self.error.as_deref().unwrap_or_default(), now),
+            resets_at: self.next_day(now),
             kind: Some(LimitKind::Calendar),
             unit: Some(LimitUnit::Requests),
             ..Observation::new(PER_DAY, "text", now)
@@ -280,7 +288,11 @@ impl Reader {
             class: rule.class,
             rule: rule.name,
             message: self.message(end, &error, rule.class, rule.name),
-            resets_at: waits.then(|| reset::from_text(&error, now)).flatten(),
+            resets_at: match rule.class {
+                Class::Limit => self.next_day(now),
+                _ if waits => reset::from_text(&error, now),
+                _ => None,
+            },
             // Quotas and models are by model; logins and money are not.
             scope: if waits || rule.class == Class::BadModel {
                 self.scope()
@@ -339,55 +351,5 @@ fn usage_of(stats: &Value) -> Usage {
         cache_read,
         requests: u64::from(total > 0),
         ..Usage::default()
-    }
-}
-
-/// `[API Error: TEXT]` and advice behind it; TEXT may be the API's own JSON.
-fn sentence(said: &str) -> String {
-    let inner = said
-        .strip_prefix("[API Error: ")
-        .and_then(|rest| rest.rsplit_once(']'))
-        .map_or(said, |(inner, _)| inner);
-    let json = inner.find('{').and_then(|at| {
-        let mut values = serde_json::Deserializer::from_str(&inner[at..]).into_iter::<Value>();
-        values.next()?.ok()
-    });
-    let Some(json) = json else {
-        return inner.to_owned();
-    };
-    let error = &json["error"];
-    let Some(message) = text(error, "message") else {
-        return inner.to_owned();
-    };
-    match text(error, "status") {
-        Some(status) => format!("{message} ({status})"),
-        None => message.to_owned(),
-    }
-}
-
-/// What a failed attempt means.
-fn class_of(status: Option<u16>, said: &str) -> Class {
-    match status {
-        Some(429) => Class::RateLimited,
-        Some(401 | 403) => Class::Auth,
-        Some(500..) => Class::Overloaded,
-        Some(_) | None => class_of_text(TABLE, said).unwrap_or(Class::Network),
-    }
-}
-
-/// The exit code: an HTTP status modulo 256, or one of its own.
-fn code(exit: Option<Exit>) -> (Option<u16>, Option<&'static str>) {
-    let Some(Exit::Code(code)) = exit else {
-        return (None, None);
-    };
-    match code {
-        41 => (None, Some(LOGIN)),
-        42 => (None, Some(INPUT)),
-        44 | 52 => (None, Some(SETTINGS)),
-        53 => (None, Some(TURNS)),
-        55 => (None, Some(TRUST)),
-        // 400 to 511. Those below are 130 for an interrupt, and signals as shells count them.
-        144..=255 => (u16::try_from(code + 256).ok(), None),
-        _ => (None, None),
     }
 }

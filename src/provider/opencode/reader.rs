@@ -8,16 +8,17 @@ use std::time::Duration;
 use regex::Regex;
 use serde_json::Value;
 
+use super::super::headers;
 use super::super::reader::{
     Ending, Meter, Waiting, Words, count, detail, dollars, message, retrying, session_id, text,
 };
 use super::super::reset;
 use super::super::rule::{Facts, OURS, REST, class_of_text, first};
 use super::super::signal::{Class, Outcome, Scope, Signal};
-use super::super::text::{empty_until, observations, retry_after};
 use super::table::TABLE;
 use crate::core::text::count as counted;
 use crate::core::{Timestamp, Usage};
+use crate::llm::http::error_text;
 
 /// Causes, for the table: it was answered and went on asking; it asked for a permission.
 pub(super) const LOOPS: &str = "loops";
@@ -174,22 +175,24 @@ impl Reader {
             .or(text(event, "message"))
             .unwrap_or("error");
         let body = text(data, "responseBody").unwrap_or_default();
-        let headers: Vec<(String, String)> = data["responseHeaders"]
+        let said_headers: Vec<(String, String)> = data["responseHeaders"]
             .as_object()
             .into_iter()
             .flatten()
             .take(200)
             .filter_map(|(name, value)| Some((name.to_lowercase(), value.as_str()?.to_owned())))
             .collect();
-        let windows = observations(&headers, None, now);
+        let mut windows = headers::observations(&said_headers, None, now);
+        windows.extend(headers::of_google_body(&error_text(body), None, now));
         let words = format!("{} {said} {body}", text(error, "name").unwrap_or_default());
         self.error = Some(Failure {
             status: data["statusCode"]
                 .as_u64()
                 .and_then(|s| u16::try_from(s).ok()),
             said: said.to_owned(),
-            resets_at: retry_after(&headers, now)
-                .or_else(|| empty_until(&windows))
+            resets_at: headers::retry_after(&said_headers, now)
+                .max(headers::closed_until(&windows))
+                .or_else(|| headers::empty_until(&windows))
                 .or_else(|| reset::from_text(&words, now)),
             words: words.to_lowercase(),
         });

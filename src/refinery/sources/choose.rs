@@ -94,6 +94,8 @@ fn target(name: &ProviderName, entry: &ProviderSettings, env: &Env) -> Target {
             | ProviderKind::Gemini
             | ProviderKind::Opencode
             | ProviderKind::Command
+            | ProviderKind::Anthropic
+            | ProviderKind::Google
             | ProviderKind::Embedded,
         )
         | None => {}
