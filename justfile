@@ -21,6 +21,10 @@ check:
 test *ARGS:
     cargo test --locked {{ ARGS }}
 
+# How rare walls are in a month of bursty demand, and what it costs: `just walls SEED=7 SIGMA=0.5`
+walls *ARGS:
+    cargo bench --locked --quiet --bench walls -- ${SEED:+SEED=$SEED} {{ ARGS }}
+
 # The real agent CLIs and model servers against loopback servers of ours (needs npm and python3)
 e2e *ARGS:
     scripts/e2e/run.sh {{ ARGS }}

@@ -2,6 +2,9 @@
 //! a person has. The table of contents; `docs/architecture.md` tells how the parts meet.
 
 mod assayer;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench;
 mod cli;
 mod config;
 mod core;

@@ -42,7 +42,7 @@ impl Ask {
         }
     }
 
-    fn run(&self) -> Expected {
+    pub(crate) fn run(&self) -> Expected {
         let cost = self.cost.0.max(0).unsigned_abs();
         Expected {
             p80: Amounts::expected(self.tokens, self.requests, cost),

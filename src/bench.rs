@@ -1,0 +1,3 @@
+//! What `benches/` reaches of the inside; compiled with the feature `bench` only.
+
+pub mod walls;
