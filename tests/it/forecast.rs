@@ -42,6 +42,7 @@ fn a_backtest_scores_the_past_against_climatology_and_linear_pace() {
             "wis_linear": 0.5761,
             "skill_climatology": 0.3058,
             "skill_linear": 0.2146,
+        "skill_linear_climatology": -0.1312,
             "coverage_p90": 0.7655,
             "coverage_p90_climatology": 0.6069,
             "brier": 0.1267,

@@ -121,6 +121,7 @@ fn show(page: &mut Page, reports: &[Report]) {
             row(&mut table, scores);
         }
         page.table(&table);
+        summary(page, &report.pooled);
     }
     page.blank();
     page.line(
@@ -128,6 +129,25 @@ fn show(page: &mut Page, reports: &[Report]) {
          climatology.",
     );
     page.line("P90 COVERS: how often the total was not above the 90 % quantile; 90 % is right.");
+}
+
+/// One line of words, for who does not want to read a table.
+fn summary(page: &mut Page, s: &Scores) {
+    let (Some(skill), Some(linear), Some(baseline), Some(covered)) = (
+        s.skill_climatology,
+        s.skill_linear,
+        s.skill_linear_climatology,
+        s.coverage_p90,
+    ) else {
+        return;
+    };
+    page.line(format!(
+        "skill {linear:.3} over linear pace, climatology {baseline:.3}; {:.1} % {} than \
+         climatology; p90 covers {:.1} %",
+        skill.abs() * 100.0,
+        if skill < 0.0 { "worse" } else { "better" },
+        covered * 100.0
+    ));
 }
 
 fn row(table: &mut Table, s: &Scores) {

@@ -82,9 +82,19 @@ fn note(tank: &TankView, now: Timestamp) -> String {
             .forecast
             .as_ref()
             .filter(|f| f.p_exhausted.is_some_and(|p| p >= WORTH_TELLING))
-            .and_then(|f| expected(f, now))
+            .and_then(|f| in_short(f, now))
             .unwrap_or_default(),
     }
+}
+
+/// `runs out in 2h (p50), 62 %`: the chance is that of running out before the reset.
+fn in_short(forecast: &TankForecast, now: Timestamp) -> Option<String> {
+    let chance = chance(forecast.p_exhausted?);
+    Some(match forecast.runs_out.and_then(|r| r.p50) {
+        Some(at) if at <= now => String::new(),
+        Some(at) => format!("runs out {} (p50), {chance}", roughly(at, now)),
+        None => format!("{chance} to run out"),
+    })
 }
 
 /// A window that is less likely to run out is no news in a list.

@@ -44,6 +44,8 @@ pub(crate) struct Scores {
     /// 1 - wis / baseline: above 0 is better than the baseline.
     pub(crate) skill_climatology: Option<f64>,
     pub(crate) skill_linear: Option<f64>,
+    /// The same of climatology over linear pace.
+    pub(crate) skill_linear_climatology: Option<f64>,
     /// Share of moments whose total was not above the 90 % quantile; 0.9 is right.
     pub(crate) coverage_p90: Option<f64>,
     pub(crate) coverage_p90_climatology: Option<f64>,
@@ -170,7 +172,8 @@ impl Moment {
 impl Scores {
     fn of(window: &str, instances: u64, t: &Tally) -> Self {
         let mean = |sum: f64| (t.moments > 0).then(|| round(sum / t.moments as f64));
-        let skill = |baseline: f64| (baseline > 0.0).then(|| round(1.0 - t.model / baseline));
+        let skill =
+            |score: f64, baseline: f64| (baseline > 0.0).then(|| round(1.0 - score / baseline));
         Self {
             window: window.to_owned(),
             instances,
@@ -178,8 +181,9 @@ impl Scores {
             wis: mean(t.model),
             wis_climatology: mean(t.climatology),
             wis_linear: mean(t.linear),
-            skill_climatology: skill(t.climatology),
-            skill_linear: skill(t.linear),
+            skill_climatology: skill(t.model, t.climatology),
+            skill_linear: skill(t.model, t.linear),
+            skill_linear_climatology: skill(t.climatology, t.linear),
             coverage_p90: mean(t.covered as f64),
             coverage_p90_climatology: mean(t.climatology_covered as f64),
             brier: mean(t.brier),
