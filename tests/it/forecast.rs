@@ -24,6 +24,7 @@ fn a_backtest_scores_the_past_against_climatology_and_linear_pace() {
     5h              5      145  0.4524       0.6517  0.5761  30.6 %      76.5 %       60.7 %  0.1267
     7d              0        0       -            -       -       -           -            -       -
     all             5      145  0.4524       0.6517  0.5761  30.6 %      76.5 %       60.7 %  0.1267
+    skill 0.215 over linear pace, climatology -0.131; 30.6 % better than climatology; p90 covers 76.5 %
 
     WIS: weighted interval score as a share of the limit, less is better. BETTER: than climatology.
     P90 COVERS: how often the total was not above the 90 % quantile; 90 % is right.
@@ -42,7 +43,7 @@ fn a_backtest_scores_the_past_against_climatology_and_linear_pace() {
             "wis_linear": 0.5761,
             "skill_climatology": 0.3058,
             "skill_linear": 0.2146,
-        "skill_linear_climatology": -0.1312,
+        "skill_linear_climatology": -0.1313,
             "coverage_p90": 0.7655,
             "coverage_p90_climatology": 0.6069,
             "brier": 0.1267,

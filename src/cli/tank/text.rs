@@ -225,3 +225,46 @@ pub(crate) fn show(page: &mut Page, tank: &TankView, now: Timestamp) {
     }
     page.table(&table);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::refinery::forecast::RunsOut;
+
+    #[test]
+    fn a_forecast_is_told_without_more_certainty_than_it_has() {
+        let chances = [0.0, 0.004, 0.12, 0.994, 0.995, 1.0].map(chance);
+        assert_eq!(chances, ["<1 %", "<1 %", "12 %", "99 %", ">99 %", "100 %"]);
+        let now: Timestamp = "2026-11-20T08:00:00Z".parse().unwrap();
+        let told = |p, after: Option<u64>| {
+            let p50 = after.map(|s| now + std::time::Duration::from_secs(s));
+            let forecast = TankForecast {
+                window: Some("5h_tokens".into()),
+                p_exhausted: Some(p),
+                runs_out: Some(RunsOut {
+                    p50,
+                    p90: p50,
+                    p99: p50,
+                }),
+                windows: Vec::new(),
+            };
+            (in_short(&forecast, now), expected(&forecast, now))
+        };
+        let lines = |short: &str, long: &str| (Some(short.to_owned()), Some(long.to_owned()));
+        assert_eq!(
+            told(0.12, None),
+            lines(
+                "12 % to run out",
+                "5h_tokens runs out before the reset with 12 %"
+            )
+        );
+        assert_eq!(
+            told(0.62, Some(7_213)),
+            lines(
+                "runs out in 2h (p50), 62 %",
+                "5h_tokens runs out in 2h (p50), 62 % before the reset"
+            )
+        );
+        assert_eq!(told(1.0, Some(0)), lines("", "5h_tokens is used up"));
+    }
+}

@@ -55,9 +55,8 @@ fn habits(kind: usize, dice: &mut Dice) -> Habits {
         let share = match shape {
             0 if (8..18).contains(&hour) => 1.0,
             0 => 0.05,
-            1 => 1.0,
             2 if (8..20).contains(&hour) => 0.15,
-            2 => 1.0,
+            1 | 2 => 1.0,
             _ => 0.65 + 0.35 * ((hour as f64 - 14.0) / 24.0 * std::f64::consts::TAU).cos(),
         };
         hours[(hour + zone) % 24] = share * between(dice, 0.7, 1.3);
