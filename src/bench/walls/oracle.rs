@@ -13,6 +13,8 @@ use crate::dispatch::Room;
 
 /// Beyond this no run lasts that matters to the quick answer.
 const HORIZON: Duration = Duration::from_hours(12);
+/// Most runs are over within this.
+const QUICK: Duration = Duration::from_hours(1);
 
 /// What is certain to come at one provider.
 pub(super) struct Ahead {
@@ -54,7 +56,9 @@ impl Ahead {
         let most = |i: usize| {
             let (limit, levels) = (&provider.limits[i], &levels[i]);
             let end = limit.start.map(|start| start + limit.length);
-            let before = |(at, _): &&(Timestamp, u64)| end.is_none_or(|end| *at < end);
+            // Of a rolling sum: whatever is over by then, and nearly every run is.
+            let by = end.unwrap_or(now + QUICK);
+            let before = |(at, _): &&(Timestamp, u64)| *at < by;
             let known = levels.iter().filter(before).map(|(_, level)| *level);
             let level = match (limit.kind, end) {
                 (LimitKind::Rolling, _) => known.min(),
@@ -62,7 +66,7 @@ impl Ahead {
                 (_, None) => None,
             };
             let free = limit.amount.saturating_sub(level.unwrap_or(0));
-            (free, end.unwrap_or(now + HORIZON))
+            (free, by)
         };
         Self {
             most: [most(0), most(1)],
