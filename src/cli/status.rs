@@ -4,6 +4,7 @@ use super::page::{BOLD, DIM, Table, cell};
 use super::when::{Due, ago};
 use super::{App, Ended, Exit, bead, tank};
 use crate::core::text::{count, thousands};
+use crate::core::{MicroUsd, Usage};
 use crate::db::Mode;
 use crate::foreman;
 use crate::view;
@@ -70,7 +71,7 @@ pub(crate) async fn run(_: Args, app: &mut App) -> Ended {
                     "{} tokens in {}, {}",
                     thousands(status.today.tokens()),
                     count(status.today.requests as usize, "request", "requests"),
-                    status.today.cost_micro_usd
+                    cost(&status.today)
                 )),
             ),
             (
@@ -83,4 +84,13 @@ pub(crate) async fn run(_: Args, app: &mut App) -> Ended {
         ]);
     })?;
     Ok(Exit::Done)
+}
+
+/// What nobody has put a price on has no cost of zero.
+fn cost(used: &Usage) -> String {
+    if used.cost_micro_usd == MicroUsd::default() && used.tokens() > 0 {
+        "cost unknown".to_owned()
+    } else {
+        used.cost_micro_usd.to_string()
+    }
 }

@@ -13,6 +13,7 @@ pub(crate) mod text;
 use super::{App, Ended, Failure};
 use crate::core::ProviderName;
 use crate::db::{Conn, Mode};
+use crate::depot::{self, Act};
 use crate::refinery::configured::tanks;
 use crate::refinery::{self, TankSettings, TankView};
 
@@ -74,6 +75,22 @@ fn settings(app: &App, name: &ProviderName) -> Result<TankSettings, Failure> {
         .into_iter()
         .find(|tank| tank.provider == *name)
         .ok_or_else(|| Failure::not_found(format!("the provider `{name}` has no tank")))
+}
+
+/// Beads that wait for a window of this provider go on, where it turned out to be open: nothing
+/// that was learned may be outlived by an older wait.
+async fn wake(app: &App, tx: &mut Conn, settings: &TankSettings) -> Result<(), Failure> {
+    const MOST: i64 = 1000;
+    let act = Act {
+        ids: &app.ids,
+        now: app.now(),
+        who: "user",
+    };
+    let tank = refinery::store::load_one(tx, settings, act.now).await?;
+    if tank.next_reset.is_none() {
+        depot::store::promote_waiting(tx, act, &settings.provider, MOST).await?;
+    }
+    Ok(())
 }
 
 /// One tank as it is now.

@@ -1,5 +1,6 @@
 //! Tanks and the overview.
 
+use crate::flow::{Flow, always, bead, claude};
 use crate::harness::TestEnv;
 
 const CONFIG: &str = r#"
@@ -286,4 +287,54 @@ fn costs_say_of_how_many_runs_none_is_known() {
     For more information, try '--help'.
     [exit status: 2]
     ");
+}
+
+#[test]
+fn a_tank_of_slots_alone_has_no_limit_to_show() {
+    let env = TestEnv::new();
+    env.config("[providers.local]\nkind = \"ollama\"\n");
+    insta::assert_snapshot!(env.rigs(["tank", "list"]).run(), @r"
+    PROVIDER  HEALTH  LEFT
+    local     green   no limit
+    [exit status: 0]
+    ");
+}
+
+#[test]
+fn costs_are_summed_by_provider_day_and_convoy() {
+    let flow = Flow::new("[gate]\ncommands = []");
+    let work = serde_json::json!({"shell": "echo x >> $(basename $PWD).txt"});
+    let _claude = flow.provider("claude", "claude", &[always(&claude(&[work]))]);
+    drop(
+        flow.execute(&[bead("one", &[]), bead("two", &[])])
+            .run()
+            .success(),
+    );
+    insta::assert_snapshot!(flow.env.rigs(["cost"]).run(), @r"
+    PROVIDER  RUNS  REQUESTS  INPUT  OUTPUT  CACHED     COST
+    claude       2         2  2,000     200       0  $0.0060
+
+    since 2025-12-02 00:00; cached: tokens read from a cache
+    [exit status: 0]
+    ");
+    insta::assert_snapshot!(flow.env.rigs(["cost", "--by", "convoy"]).run(), @r"
+    CONVOY    RUNS  REQUESTS  INPUT  OUTPUT  CACHED     COST  NAME
+    cv-00001     2         2  2,000     200       0  $0.0060  the whole goal
+
+    since 2025-12-02 00:00; cached: tokens read from a cache
+    [exit status: 0]
+    ");
+    let by_day = [
+        "--json",
+        "cost",
+        "--by",
+        "day",
+        "--since",
+        "2020-01-01T00:00:00Z",
+    ];
+    let cost = flow.env.rigs(by_day).real_time().run().success().json();
+    assert_eq!(
+        (&cost["total"]["runs"], &cost["by"]),
+        (&2.into(), &"day".into())
+    );
 }

@@ -12,4 +12,5 @@ mod goals;
 mod kill;
 mod models;
 mod servers;
+mod sources;
 mod wall;

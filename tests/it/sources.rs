@@ -5,6 +5,7 @@ use std::net::TcpListener;
 
 use serde_json::{Value, json};
 
+use crate::flow::{Flow, always, bead, claude};
 use crate::harness::TestEnv;
 
 /// Codex's own server: answers one question and goes when its input ends.
@@ -325,4 +326,69 @@ fn github_is_a_tank_that_no_bead_uses() {
     ");
     let key = env.query("SELECT count(*) FROM events WHERE payload LIKE '%ghp_0%'");
     assert_eq!(key, ["0"]);
+}
+
+/// The reset that was stated, as the store has it.
+fn closed_until(flow: &Flow) -> chrono::DateTime<chrono::Utc> {
+    let reset = flow.env.query(
+        "SELECT json_extract(payload, '$.resets_at') FROM events WHERE type = 'window.closed'",
+    );
+    reset[0].parse().expect("a reset")
+}
+
+#[test]
+fn at_a_stated_reset_the_source_is_asked_before_a_run_relies_on_it() {
+    let flow = Flow::new("[gate]\ncommands = []");
+    let work = json!({"shell": "echo x >> $(basename $PWD).txt"});
+    let limit = json!({"claude": {"limit": {"reset_in_s": 2}}});
+    let walled = json!({"steps": [{"claude": "start"}, limit]});
+    let fake = flow.provider("claude", "claude", &[walled, always(&claude(&[work]))]);
+    drop(flow.execute(&[bead("one", &[])]).run().success());
+    flow.is_done(1);
+    let log: Vec<(bool, u64)> = fake
+        .log()
+        .iter()
+        .map(|call| {
+            let at = call["at_ms"].as_u64().expect("a time");
+            (call.get("probe").is_some(), at)
+        })
+        .collect();
+    let order: Vec<bool> = log.iter().map(|(probe, _)| *probe).collect();
+    assert_eq!(order, [false, true, false], "run, question, run: {log:?}");
+    let reset = closed_until(&flow);
+    assert!(
+        i128::from(log[1].1) >= i128::from(reset.timestamp_millis()),
+        "{log:?}"
+    );
+    assert_eq!(flow.events("source.failed"), 1);
+}
+
+#[test]
+fn a_limit_that_is_lifted_early_is_found_without_a_run() {
+    let flow = Flow::new("[gate]\ncommands = []");
+    let work = json!({"shell": "echo x >> $(basename $PWD).txt"});
+    let limit = json!({"claude": {"limit": {"reset_in_s": 7200}}});
+    let walled = json!({"steps": [{"claude": "start"}, limit]});
+    let fake = flow.provider("claude", "claude", &[walled, always(&claude(&[work]))]);
+    drop(
+        flow.execute(&[bead("one", &[])])
+            .args(["--no-wait"])
+            .run()
+            .exits(75),
+    );
+    // The status line of its person tells of the next window already.
+    let later = closed_until(&flow).timestamp() + 3 * 3600;
+    let lifted = json!({"rate_limits": {"five_hour": {"used_percentage": 3, "resets_at": later}}})
+        .to_string();
+    let told = flow.env.rigs(["tank", "ingest"]).real_time().stdin(lifted);
+    drop(told.run().success());
+    assert_eq!(fake.calls().len(), 1);
+    let tank = flow
+        .env
+        .rigs(["--json", "tank", "status", "claude"])
+        .real_time();
+    assert_eq!(tank.run().success().json()["windows"][0]["percent"], 3.0);
+    // What waited for it goes on at once.
+    drop(flow.goal(["resume", "--no-wait"]).run().success());
+    flow.is_done(1);
 }

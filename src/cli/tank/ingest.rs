@@ -60,6 +60,9 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
         if !windows.is_empty() {
             let mut tx = db.write().await?;
             taken = sources::feed(&mut tx, &app.ids, now, &name, &windows).await?;
+            if taken.news > 0 {
+                super::wake(app, &mut tx, &super::settings(app, &name)?).await?;
+            }
             tx.commit().await.map_err(DbError::from)?;
         }
         if args.print {

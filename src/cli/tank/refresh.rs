@@ -6,9 +6,9 @@ use super::super::page::{BAD, DIM, GOOD, Table, cell};
 use super::super::when::ago;
 use super::super::{App, Ended, Exit, Failure, Kind, find};
 use crate::core::{ProviderName, Timestamp};
-use crate::db::Mode;
+use crate::db::{DbError, Mode};
 use crate::refinery::configured::tanks;
-use crate::refinery::sources::{Asker, Tools, refresh, targets};
+use crate::refinery::sources::{Asker, Heard, Told, Tools, refresh, targets};
 use crate::view::source::{Asked, SourceView};
 
 /// Ask providers what they have left, without using any of their tokens
@@ -57,7 +57,19 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
         cwd: &cwd,
         stop: &stop,
     };
-    let told = refresh(&db, &app.ids, tools, (&targets, &tanks(&settings)), asker).await?;
+    let tanks = tanks(&settings);
+    let told = refresh(&db, &app.ids, tools, (&targets, &tanks), asker).await?;
+    for tank in &tanks {
+        let has_news = |one: &Told| match &one.heard {
+            Heard::Answered { taken, .. } => one.provider == tank.provider && taken.news > 0,
+            Heard::Failed { .. } | Heard::Waits { .. } => false,
+        };
+        if told.iter().any(has_news) {
+            let mut tx = db.write().await?;
+            super::wake(app, &mut tx, tank).await?;
+            tx.commit().await.map_err(DbError::from)?;
+        }
+    }
     drop(db);
     let told: Vec<SourceView> = told.into_iter().map(SourceView::from).collect();
     let now = app.now();

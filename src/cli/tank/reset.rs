@@ -45,6 +45,7 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
             }
         }
     };
+    super::wake(app, &mut tx, &settings).await?;
     tx.commit().await.map_err(DbError::from)?;
     drop(db);
     let tank = super::one(app, &settings).await?;

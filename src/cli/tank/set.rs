@@ -65,6 +65,7 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
                 .hint("a new window needs its length and size: TOKENS --window 5h"));
         }
     };
+    super::wake(app, &mut tx, &settings).await?;
     tx.commit().await.map_err(DbError::from)?;
     drop(db);
     let tank = super::one(app, &settings).await?;

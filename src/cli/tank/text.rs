@@ -20,9 +20,12 @@ fn style(health: Health) -> Style {
     }
 }
 
-/// `[#####-----]  52 % left`; dots and `unknown` where nobody knows.
-fn left(ratio: Option<f64>) -> String {
-    match ratio {
+/// `[#####-----]  52 % left`; dots and `unknown` where nobody knows, `no limit` where there are
+/// slots and nothing that could be used up.
+fn left(tank: &TankView) -> String {
+    let has_fuel = tank.windows.iter().any(|w| w.unit != LimitUnit::Runs);
+    match tank.ratio {
+        Some(_) if !has_fuel => "no limit".to_owned(),
         Some(ratio) => format!("{} {:>3.0} % left", gauge(Some(ratio), 10), ratio * 100.0),
         None => format!("{} unknown", gauge(None, 10)),
     }
@@ -44,7 +47,7 @@ pub(crate) fn list(page: &mut Page, tanks: &[TankView], now: Timestamp) {
         table.row([
             cell(&tank.provider),
             cell(tank.health.as_str()).style(style(tank.health)),
-            cell(left(tank.ratio)).style(style(tank.health)),
+            cell(left(tank)).style(style(tank.health)),
             cell(tightest.map_or("", |w| &w.id)),
             optional(reset),
             optional((tank.in_flight > 0).then_some(tank.in_flight)).right(),
@@ -175,7 +178,7 @@ pub(crate) fn show(page: &mut Page, tank: &TankView, now: Timestamp) {
     page.styled(BOLD, tank.provider.as_str());
     page.fields(&[
         ("health", Some(tank.health.to_string())),
-        ("left", Some(left(tank.ratio))),
+        ("left", Some(left(tank))),
         (
             "next reset",
             tank.next_reset.map(|at| Due { at, now }.to_string()),

@@ -38,6 +38,10 @@ impl RealAgents {
         self.program("codex")
     }
 
+    pub(super) fn ccusage_path(&self) -> PathBuf {
+        self.program("ccusage")
+    }
+
     fn program(&self, name: &str) -> PathBuf {
         let path = self.bin.join(name);
         assert!(
