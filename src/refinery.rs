@@ -21,6 +21,7 @@ pub(crate) mod configured;
 pub(crate) mod forecast;
 pub(crate) mod frame;
 pub(crate) mod json;
+pub(crate) mod keeping;
 pub(crate) mod learn;
 pub(crate) mod quota;
 pub(crate) mod risk;

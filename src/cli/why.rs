@@ -131,9 +131,10 @@ fn candidates(page: &mut Page, rows: &[Value]) {
             "AFFINITY",
             "CAPACITY",
             "SESSION",
+            "EXPIRING",
             "ROOM",
         ],
-        5,
+        6,
     );
     let number = |row: &Value, key: &str| {
         let text = row[key]
@@ -153,6 +154,7 @@ fn candidates(page: &mut Page, rows: &[Value]) {
             number(row, "affinity"),
             number(row, "capacity"),
             number(row, "session"),
+            number(row, "expiring"),
             cell(format!("{} {reason}", room["state"].as_str().unwrap_or("")).trim()),
         ]);
     }

@@ -5,7 +5,7 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 use super::problem::Problem;
 use super::settings::{
     AssayerSettings, BudgetSettings, ForemanSettings, GateSettings, GeneralSettings, Price,
-    ProviderSettings, RoutingSettings, Settings, SourcesSettings, WindowLimit,
+    ProviderSettings, ReserveHours, RoutingSettings, Settings, SourcesSettings, WindowLimit,
 };
 use super::tree::{Content, Node};
 use crate::core::suggest::nearest;
@@ -19,7 +19,6 @@ const LATER: &[&str] = &[
     "foreman.listen",
     "foreman.max_load_per_core",
     "foreman.min_free_memory",
-    "providers.*.reserve_hours",
 ];
 
 /// The keys of the table at `path`, or `None` where any key may stand.
@@ -30,6 +29,7 @@ fn known(path: &[&str]) -> Option<&'static [&'static str]> {
         ["providers", _] => Some(fields_of::<ProviderSettings>()),
         ["providers", _, "price"] => Some(fields_of::<Price>()),
         ["providers", _, "limits", _] => Some(fields_of::<WindowLimit>()),
+        ["providers", _, "reserve_hours", _] => Some(fields_of::<ReserveHours>()),
         ["providers", _, "affinity"] | ["routing", "affinity", _] => {
             Some(crate::core::TaskType::WORDS)
         }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::amounts::{Price, WindowLimit};
+pub(crate) use self::amounts::{Price, ReserveHours, WindowLimit};
 use crate::core::time::Span;
 use crate::core::{
     Capability, MicroUsd, Permission, ProviderKind, ProviderName, Strategy, TaskType, Zone,
@@ -110,6 +110,8 @@ pub(crate) struct ProviderSettings {
     /// What its tokens cost, where it does not say so itself and the built-in table does not
     /// know better; see below.
     pub(crate) price: Option<Price>,
+    /// Hours at which another share is kept; see below.
+    pub(crate) reserve_hours: Vec<ReserveHours>,
     /// What you know of its limits; see below.
     pub(crate) limits: Vec<WindowLimit>,
 }
@@ -150,6 +152,7 @@ impl Default for ProviderSettings {
             threshold_yellow: 0.5,
             threshold_red: 0.2,
             reserve: 0.0,
+            reserve_hours: Vec::new(),
             affinity: BTreeMap::new(),
             price: None,
             allow_token_reading: false,

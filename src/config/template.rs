@@ -116,7 +116,7 @@ const PROVIDER_KEYS: &str = r#"
 # permission = "edit"         # read, edit, full
 # max_parallel = 2
 # timeout = "45m"             # idle_timeout = "10m", startup_timeout = "2m"
-# reserve = 0.1               # share of every window kept for yourself
+# reserve = 0.1               # share of every window kept for yourself; by the hour: reserve_hours
 # limits = [ { window = "5h", kind = "anchored", unit = "tokens", amount = 1000000 } ]
 "#;
 

@@ -163,6 +163,25 @@ impl Schedule {
             .then_some(date)
     }
 
+    /// The moments after `at`, in order, at which it may begin or cease to hold: a week of them.
+    pub(crate) fn edges(&self, at: Timestamp) -> Vec<Timestamp> {
+        let today = self.zone.wall(at).date();
+        let minutes = match self.hours {
+            Some(hours) => vec![0, hours.from % DAY, hours.to % DAY],
+            None => vec![0],
+        };
+        let times = (0..=8).filter_map(|days| today.checked_add_days(Later::new(days)));
+        let mut edges: Vec<Timestamp> = times
+            .flat_map(|date| minutes.iter().map(move |m| (date, u32::from(*m))))
+            .filter_map(|(date, m)| date.and_hms_opt(m / 60, m % 60, 0))
+            .map(|wall| self.zone.first(wall))
+            .filter(|edge| *edge > at)
+            .collect();
+        edges.sort_unstable();
+        edges.dedup();
+        edges
+    }
+
     /// When the stretch that holds at `at` is over; `None` where none holds, or it always does.
     pub(crate) fn ends(&self, at: Timestamp) -> Option<Timestamp> {
         let began = self.began_on(at)?;

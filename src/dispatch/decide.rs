@@ -43,6 +43,8 @@ pub(crate) struct Candidate {
     pub(crate) green: bool,
     /// When its tank is fuller again, if a window has a reset.
     pub(crate) next_reset: Option<Timestamp>,
+    /// How much of its tank goes unused if nobody hurries, 0 to 1.
+    pub(crate) spare: f64,
     /// It has the unfinished session and worktree of this bead.
     pub(crate) has_session: bool,
     /// The person named it for this bead or convoy.
@@ -57,6 +59,8 @@ pub(crate) struct Considered {
     pub(crate) affinity: f64,
     pub(crate) capacity: f64,
     pub(crate) session: f64,
+    /// Above 1 where capacity would go unused before a reset.
+    pub(crate) expiring: f64,
     pub(crate) preferred: bool,
     pub(crate) room: Room,
 }
@@ -86,6 +90,9 @@ pub(crate) enum Decision {
 const UNKNOWN_CAPACITY: f64 = 0.5;
 /// Going on with a session saves reading everything again.
 const SESSION_FACTOR: f64 = 1.5;
+/// What goes unused at a reset is lost: a tank full of it counts so much more. Small, so that it
+/// decides between two that suit about as well.
+const EXPIRING_WEIGHT: f64 = 0.25;
 
 /// Decides, and says how each candidate did, best first.
 pub(crate) fn decide(candidates: &[Candidate], strategy: Strategy) -> (Decision, Vec<Considered>) {
@@ -112,14 +119,20 @@ pub(crate) fn decide(candidates: &[Candidate], strategy: Strategy) -> (Decision,
 fn consider(c: &Candidate) -> Considered {
     let capacity = c.ratio.unwrap_or(UNKNOWN_CAPACITY).clamp(0.0, 1.0);
     let session = if c.has_session { SESSION_FACTOR } else { 1.0 };
+    let spare = match c.room {
+        Room::Yes => c.spare.clamp(0.0, 1.0),
+        Room::Busy { .. } | Room::Closed { .. } | Room::TooLarge { .. } | Room::Never { .. } => 0.0,
+    };
+    let expiring = 1.0 + EXPIRING_WEIGHT * spare;
     // A nearly empty tank still counts a little, so that affinity can tell two of them apart.
-    let score = c.affinity * capacity.max(0.05) * session;
+    let score = c.affinity * capacity.max(0.05) * session * expiring;
     Considered {
         provider: c.provider.clone(),
         score,
         affinity: c.affinity,
         capacity,
         session,
+        expiring,
         preferred: c.preferred,
         room: c.room.clone(),
     }
@@ -246,6 +259,7 @@ mod tests {
             red: ratio < 0.2,
             green: ratio >= 0.5,
             next_reset: None,
+            spare: 0.0,
             has_session: false,
             preferred: false,
         }
@@ -289,6 +303,18 @@ mod tests {
         for strategy in Strategy::ALL {
             assert_eq!(chosen(&c, *strategy), "b");
         }
+    }
+
+    #[test]
+    fn among_those_that_suit_about_as_well_what_would_go_unused_is_used() {
+        let mut c = [candidate("claude", 1.0, 0.9), candidate("codex", 0.9, 0.9)];
+        c[1].spare = 0.8;
+        assert_eq!(chosen(&c, Strategy::Balanced), "codex");
+        let (_, considered) = decide(&c, Strategy::Balanced);
+        let factors: Vec<f64> = considered.iter().map(|c| c.expiring).collect();
+        assert_eq!(factors, [1.2, 1.0]);
+        c[1].affinity = 0.5;
+        assert_eq!(chosen(&c, Strategy::Balanced), "claude");
     }
 
     #[test]

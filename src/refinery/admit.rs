@@ -104,10 +104,29 @@ pub(crate) fn admit(tank: &Tank, ask: &Ask, now: Timestamp) -> Admit {
         .windows
         .iter()
         .filter(|w| w.covers(model))
-        .filter_map(|w| refused(w, &run, tank.reserve));
+        .filter_map(|w| Some(sooner(refused(w, &run, tank.reserve)?, w, &run, tank)));
     match by_circuit.chain(by_window).max_by_key(weight) {
         Some(refusal) => Admit::No(refusal),
         None => Admit::Yes,
+    }
+}
+
+/// Where it fits as soon as less is kept for the person, that is waited for, and not the reset.
+fn sooner(no: Refusal, w: &Window, run: &Expected, tank: &Tank) -> Refusal {
+    let waits = match no.why {
+        Why::Full => no.until.is_some(),
+        Why::TooLarge => true,
+        Why::Closed | Why::OneAtATime | Why::Slots | Why::Paused | Why::Disabled => false,
+    };
+    let mut falls = tank.reserve_falls.iter().filter(|_| waits);
+    match falls.find(|(_, share)| refused(w, run, *share).is_none()) {
+        Some((at, _)) if no.until.is_none_or(|until| *at < until) => Refusal {
+            why: Why::Full,
+            until: Some(*at),
+            reason: format!("{}; less is kept for you from then on", no.reason),
+            ..no
+        },
+        Some(_) | None => no,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::circuit::Circuit;
 use super::frame::{Count, Counted, Frame, Open};
+use super::keeping::Keeping;
 use super::stored::Stored;
 use super::window::Window;
 use crate::config::{LimitKind, ProviderSettings};
@@ -27,8 +28,8 @@ pub(crate) struct TankSettings {
     pub(crate) limits: Vec<Frame>,
     pub(crate) threshold_yellow: f64,
     pub(crate) threshold_red: f64,
-    /// Share kept for the person, 0 to 1.
-    pub(crate) reserve: f64,
+    /// What is kept for the person.
+    pub(crate) keeping: Keeping,
     /// Digest of the provider's whole configuration.
     pub(crate) fingerprint: String,
 }
@@ -49,11 +50,7 @@ impl TankSettings {
             limits,
             threshold_yellow: entry.threshold_yellow,
             threshold_red: entry.threshold_red,
-            reserve: if entry.reserve.is_finite() {
-                entry.reserve.clamp(0.0, 1.0)
-            } else {
-                0.0
-            },
+            keeping: Keeping::of(entry),
             fingerprint: fingerprint(entry),
         }
     }
@@ -82,8 +79,12 @@ pub(crate) struct Tank {
     pub(crate) circuits: Vec<(Scope, Circuit)>,
     /// Attempts that hold a reservation.
     pub(crate) in_flight: u64,
-    /// Share kept for the person, 0 to 1.
+    /// Share kept for the person now, 0 to 1.
     pub(crate) reserve: f64,
+    /// When less will be kept, and how much.
+    pub(crate) reserve_falls: Vec<(Timestamp, f64)>,
+    /// How much of it will go unused, 0 to 1; see [`spare`].
+    pub(crate) spare: f64,
 }
 
 /// The windows of a tank before the ledger is asked: configured limits with what is stored
@@ -185,6 +186,7 @@ impl Tank {
             .filter(|(_, circuit)| *circuit != Circuit::default())
             .collect();
         let ratio = ratio(&windows);
+        let spare = spare(&windows, now);
         Self {
             provider: provider.clone(),
             health: health(ratio, settings),
@@ -193,7 +195,9 @@ impl Tank {
             windows,
             circuits,
             in_flight: open.len() as u64,
-            reserve: settings.reserve,
+            reserve: settings.keeping.share(now),
+            reserve_falls: settings.keeping.falls(now),
+            spare,
         }
     }
 }
@@ -218,6 +222,39 @@ fn ratio(windows: &[Window]) -> Option<f64> {
         return Some(1.0);
     }
     telling(windows).filter_map(Window::ratio).reduce(f64::min)
+}
+
+/// How much of the tank goes unused if nobody hurries: use it or lose it. Of each window it is
+/// the share that is left beyond the share of time that is left, weighed by the time that is
+/// over; of the tank the least of its windows, because a session that would go unused is no loss
+/// while the week is behind. 0 to 1; windows that lose nothing with time make it 0.
+fn spare(windows: &[Window], now: Timestamp) -> f64 {
+    let of = |w: &Window| match (w.kind, w.ratio(), w.resets_at, w.key.duration) {
+        (LimitKind::Balance, ..) => Some(0.0),
+        (
+            LimitKind::Anchored | LimitKind::Calendar | LimitKind::Percent,
+            Some(left),
+            Some(reset),
+            Some(length),
+        ) if !length.is_zero() => {
+            let ahead = (reset.since(now).as_secs_f64() / length.as_secs_f64()).min(1.0);
+            Some((left - ahead).max(0.0) * (1.0 - ahead))
+        }
+        // Nobody knows, or it fills up by itself.
+        (
+            LimitKind::Refill
+            | LimitKind::Anchored
+            | LimitKind::Rolling
+            | LimitKind::Calendar
+            | LimitKind::Concurrency
+            | LimitKind::Percent,
+            ..,
+        ) => None,
+    };
+    telling(windows)
+        .filter_map(of)
+        .reduce(f64::min)
+        .unwrap_or(0.0)
 }
 
 fn health(ratio: Option<f64>, settings: &TankSettings) -> Health {

@@ -76,6 +76,15 @@ pub(super) fn entry(c: &mut Checker<'_>, name: &str, p: &ProviderSettings) {
             "must be US dollars per million tokens, 0 or more",
         );
     }
+    for (i, hours) in p.reserve_hours.iter().enumerate() {
+        let path = ["providers", name, "reserve_hours", &i.to_string()];
+        c.ratio(hours.share, &path);
+        c.require(
+            hours.hours.is_some() || hours.days.is_some(),
+            &path,
+            "needs `hours` or `days`; for the whole week set `reserve`",
+        );
+    }
     for (i, limit) in p.limits.iter().enumerate() {
         window(c, &["providers", name, "limits", &i.to_string()], limit);
     }

@@ -1,7 +1,8 @@
-//! What tokens cost, and what a provider lets through, as configured.
+//! What tokens cost, what a provider lets through and how much of it is kept, as configured.
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::schedule::{Days, Hours, Schedule};
 use crate::core::{Length, LimitKind, LimitUnit, Zone};
 
 /// US dollars per million tokens.
@@ -43,4 +44,30 @@ pub(crate) struct WindowLimit {
 
 fn rolling() -> LimitKind {
     LimitKind::Rolling
+}
+
+/// One entry of `[[providers.NAME.reserve_hours]]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct ReserveHours {
+    /// Such as `09-18` or, over midnight, `22:30-06:00`; the whole day when not set.
+    pub(crate) hours: Option<Hours>,
+    /// Such as `mon-fri` or `sat,sun`; every day when not set. Hours over midnight belong to the
+    /// day on which they begin.
+    pub(crate) days: Option<Days>,
+    /// Share of every window that is kept for you then, instead of `reserve`. Where several
+    /// entries hold, the largest counts.
+    pub(crate) share: f64,
+    /// The time zone, such as `Europe/Berlin`; that of this machine when not set.
+    pub(crate) zone: Option<Zone>,
+}
+
+impl ReserveHours {
+    pub(crate) fn schedule(&self) -> Schedule {
+        Schedule {
+            hours: self.hours,
+            days: self.days,
+            zone: self.zone.unwrap_or(Zone::Local),
+        }
+    }
 }

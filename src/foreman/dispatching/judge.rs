@@ -145,6 +145,7 @@ fn candidates(
                 red: tank.is_some_and(|t| matches!(t.health, Health::Red | Health::Empty)),
                 green: tank.is_none_or(|t| matches!(t.health, Health::Green | Health::Unknown)),
                 next_reset: tank.and_then(|t| t.next_reset),
+                spare: tank.map_or(0.0, |t| t.spare),
                 has_session: Continuation::of(p, name, last).session.is_some(),
                 preferred,
                 model,

@@ -364,3 +364,31 @@ fn an_amount_that_the_provider_says_is_left_wins_over_the_count() {
     );
     assert_eq!(tank.windows[0].used, Some(33));
 }
+
+#[test]
+fn what_would_go_unused_counts_only_where_no_longer_window_is_behind() {
+    // The five hours end in half an hour, the week is half over.
+    let spare = |session: f64, week: f64| {
+        let rows = [
+            Stored {
+                level: Some(level(session)),
+                resets_at: Some(at(31)),
+                ..row("five_hour", 5 * HOUR)
+            },
+            Stored {
+                level: Some(level(week)),
+                resets_at: Some(at(84 * 60 + 1)),
+                ..row("seven_day", 168 * HOUR)
+            },
+        ];
+        (tank(&settings(&[]), &rows, &[], at(1)).spare * 1000.0).round() / 1000.0
+    };
+    // The week bounds it: 0.9 left of it, 0.5 of its time, half of it over.
+    assert_eq!(spare(0.1, 0.1), 0.2);
+    // The session bounds it: a twentieth more left of it than of its time.
+    assert_eq!(spare(0.85, 0.0), 0.045);
+    // At an even pace nothing is lost by waiting.
+    assert_eq!(spare(0.1, 0.5), 0.0);
+    assert_eq!(spare(0.95, 0.1), 0.0);
+    assert_eq!(tank(&settings(&[]), &[], &[], at(1)).spare, 0.0);
+}

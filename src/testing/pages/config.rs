@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::config::settings::{
     AssayerSettings, BudgetSettings, ForemanSettings, GateSettings, GeneralSettings,
-    ProviderSettings, RoutingSettings, SourcesSettings, WindowLimit,
+    ProviderSettings, ReserveHours, RoutingSettings, SourcesSettings, WindowLimit,
 };
 
 const INTRO: &str = "\
@@ -68,6 +68,21 @@ limits = [
 ```
 ";
 
+const HOURS: &str = "
+```toml
+[providers.claude]
+reserve = 0.1
+
+[[providers.claude.reserve_hours]]
+hours = \"09-18\"
+days = \"mon-fri\"
+share = 0.4
+```
+
+While you are at your desk, 40 % of every window are yours, 10 % otherwise. A bead that does not fit
+because of it waits until six o'clock, or for the window's reset if that comes first.
+";
+
 const VARIABLES: &str = "
 ## Other variables
 
@@ -87,6 +102,7 @@ fn the_page_of_the_settings_has_every_key() {
     section::<ProviderSettings>(&mut page, "[providers.NAME]", NAMES);
     section::<WindowLimit>(&mut page, "limits = [ { ... } ] of a provider", KINDS);
     page.push_str(OLD);
+    section::<ReserveHours>(&mut page, "[[providers.NAME.reserve_hours]]", HOURS);
     section::<AssayerSettings>(&mut page, "[assayer]", "");
     section::<RoutingSettings>(&mut page, "[routing]", "");
     section::<GateSettings>(&mut page, "[gate]", "");

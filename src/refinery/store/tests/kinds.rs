@@ -228,3 +228,42 @@ async fn a_balance_goes_down_with_what_is_used_and_no_time_brings_it_back() {
     let refusal = reserve_one(&t, &settings, &claim(&t, 0)).await.unwrap_err();
     assert_eq!(refusal.why, Why::Disabled);
 }
+
+#[tokio::test]
+async fn what_is_kept_for_the_person_is_waited_for_until_their_hours_are_over() {
+    let t = TestDb::new().await;
+    let limit = |length, amount| limit(LimitKind::Anchored, LimitUnit::Tokens, length, amount);
+    let with = |limits: Vec<WindowLimit>| {
+        let hours = crate::config::settings::ReserveHours {
+            hours: Some("07-09".parse().unwrap()),
+            days: None,
+            share: 0.5,
+            zone: Some("UTC".parse().unwrap()),
+        };
+        let entry = ProviderSettings {
+            limits,
+            reserve_hours: vec![hours],
+            reserve: 0.1,
+            max_parallel: 9,
+            ..ProviderSettings::default()
+        };
+        TankSettings::of(&provider(), &entry)
+    };
+    let day = with(vec![limit(24 * HOUR, 1000)]);
+    spend(&t, &day, used_tokens(400)).await;
+    let refusal = reserve_one(&t, &day, &claim(&t, 200)).await.unwrap_err();
+    assert_eq!(
+        (refusal.why, refusal.until),
+        (Why::Full, Some(clock_time("09:00:00")))
+    );
+    // More than is free even then: the window's reset.
+    let refusal = reserve_one(&t, &day, &claim(&t, 501)).await.unwrap_err();
+    assert_eq!(refusal.until, Some("2026-11-21T08:00:00Z".parse().unwrap()));
+    // The reset comes first.
+    let half = with(vec![limit(HOUR / 2, 1000)]);
+    let refusal = reserve_one(&t, &half, &claim(&t, 200)).await.unwrap_err();
+    assert_eq!(refusal.until, Some(clock_time("08:30:00")));
+    t.time.set(clock_time("09:00:00"));
+    assert_eq!(tank(&t, &day).await.reserve, 0.1);
+    reserve_one(&t, &day, &claim(&t, 200)).await.unwrap();
+}
