@@ -49,6 +49,7 @@ word_enum! {
         WindowSet = "window.set",
         SourceAnswered = "source.answered",
         SourceFailed = "source.failed",
+        WindowsRebuilt = "windows.rebuilt",
         CircuitChanged = "circuit.changed",
         ForemanRecovered = "foreman.recovered",
     }

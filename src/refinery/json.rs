@@ -49,6 +49,8 @@ pub(crate) struct WindowView {
     pub(crate) percent: Option<f64>,
     /// Tokens in the whole of a percent window, where that was learned or set.
     pub(crate) tokens: Option<u64>,
+    /// From and to how many they are, where that was learned.
+    pub(crate) tokens_between: Option<[u64; 2]>,
     pub(crate) duration_seconds: Option<u64>,
     pub(crate) resets_at: Option<Timestamp>,
     /// Closed by the provider until then.
@@ -129,6 +131,7 @@ impl From<&Window> for WindowView {
             },
             percent,
             tokens: w.limit.filter(|_| is_percent),
+            tokens_between: w.size.map(|size| [size.safe, size.most]),
             duration_seconds: w.key.duration.map(|d| d.as_secs()),
             resets_at: w.resets_at,
             closed_until: w.closed_until,

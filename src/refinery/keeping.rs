@@ -135,6 +135,14 @@ mod tests {
         assert_eq!(both.share(at("2026-11-20T12:30:00Z")), 0.3);
     }
 
+    const NAMES: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+    const ZONES: [&str; 4] = [
+        "UTC",
+        "Europe/Berlin",
+        "America/New_York",
+        "Australia/Lord_Howe",
+    ];
+
     proptest! {
         #[test]
         fn the_next_fall_is_the_one_that_a_watch_finds(
@@ -142,9 +150,6 @@ mod tests {
             share in 0_u8..10, reserve in 0_u8..10, zone in 0_usize..4, start in 0_i64..400,
         ) {
             prop_assume!(from != to);
-            const NAMES: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
-            const ZONES: [&str; 4] =
-                ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"];
             let span = format!("{from:02}-{to:02}");
             let names = format!("{}-{}", NAMES[day], NAMES[(day + days) % 7]);
             let entry = hours(&span, &names, f64::from(share) / 10.0, ZONES[zone]);

@@ -8,7 +8,6 @@ use crate::core::Timestamp;
 
 /// A stretch that began with a use and ends its length later, exclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg(test)]
 pub(crate) struct Stretch {
     pub(crate) start: Timestamp,
     pub(crate) end: Timestamp,
@@ -17,13 +16,11 @@ pub(crate) struct Stretch {
 
 /// An anchored window: it starts at the first use after the last one ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg(test)]
 pub(crate) struct Anchored {
     length: Duration,
     last: Option<Stretch>,
 }
 
-#[cfg(test)]
 impl Anchored {
     pub(crate) fn new(length: Duration) -> Self {
         Self { length, last: None }
@@ -49,6 +46,7 @@ impl Anchored {
         }
     }
 
+    #[cfg(test)]
     /// The stretch that runs at `now`; `None` when the next use will start a fresh one.
     pub(crate) fn running(&self, now: Timestamp) -> Option<Stretch> {
         self.last.filter(|s| now < s.end)

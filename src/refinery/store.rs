@@ -9,8 +9,7 @@ mod evidence;
 mod forget;
 mod ledger;
 mod load;
-#[cfg(test)]
-mod rebuild;
+pub(crate) mod rebuild;
 mod reserve;
 mod set;
 mod spent;

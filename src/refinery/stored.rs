@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use self::observed::observed;
+use self::observed::{late, observed};
 use super::learn::Learned;
 use crate::config::{LimitKind, LimitUnit};
 use crate::core::{ProviderName, Timestamp};
@@ -151,7 +151,6 @@ pub(crate) struct Key {
 impl Key {
     /// How well what is said of `said` fits the window that is `self`: smaller is better. A
     /// length that one of them leaves open fits any.
-    #[cfg(test)]
     pub(crate) fn matches(&self, said: &Self) -> Option<(bool, Option<Duration>)> {
         let fits = self.scope == said.scope
             && self.limit_id == said.limit_id
@@ -226,7 +225,7 @@ pub(crate) fn apply(
                 observation.observed_at < row.observed_at && row.observed_at <= *taken_at
             };
             match row {
-                Some(row) if is_old(&row) => Some(row),
+                Some(row) if is_old(&row) => Some(late(row, observation, *began_at)),
                 row => Some(observed(row, provider, observation, *began_at, tokens)),
             }
         }
@@ -242,9 +241,11 @@ pub(crate) fn apply(
                 ..Stored::unheard(provider, window, *at)
             };
             let mut row = row.unwrap_or_else(unheard);
+            // A wall without a stated end does not shorten the wait for one that had one.
+            let before = row.closed.map(|c| c.until).filter(|_| resets_at.is_none());
             row.closed = Some(Closed {
                 at: *at,
-                until: *until,
+                until: before.map_or(*until, |before| before.max(*until)),
             });
             row.resets_at = resets_at.or(row.resets_at.filter(|r| r > at));
             Some(row)
@@ -288,12 +289,15 @@ pub(crate) fn apply(
             row.observed_at = row.observed_at.max(*at);
             Some(row)
         }
-        Evidence::Opened { forget, .. } => row.map(|mut row| {
+        Evidence::Opened { forget, at, .. } => row.map(|mut row| {
             row.closed = None;
             row.status = row.status.filter(|s| *s != WindowStatus::Rejected);
             if *forget {
                 row.level = None;
                 row.resets_at = None;
+                // What was said before, and is only heard later, must not bring it back.
+                row.status = None;
+                row.observed_at = row.observed_at.max(*at);
             }
             row
         }),

@@ -1,5 +1,6 @@
 //! What providers say, made fit to be stored: names of one line, figures within bounds.
 
+use super::learn::short;
 use crate::core::text::one_line;
 use crate::provider::{Observation, Scope};
 
@@ -14,7 +15,7 @@ pub(crate) fn tidy(mut o: Observation) -> Observation {
     o.used_fraction = o
         .used_fraction
         .filter(|f| f.is_finite())
-        .map(|f| f.clamp(0.0, 100.0));
+        .map(|f| short(f.clamp(0.0, 100.0)));
     o.limit_amount = o.limit_amount.map(|n| n.min(MOST));
     o.remaining_amount = o.remaining_amount.map(|n| n.min(MOST));
     o.duration = o

@@ -5,6 +5,7 @@ use std::ops::Add;
 use std::time::Duration;
 
 use super::frame::{Count, Counted, Frame, Open};
+use super::learn::Size;
 use super::quota::{Bucket, Fall, fallen_by};
 use super::risk::Load;
 use super::stored::{Key, Level, Stored, UNTIL_PROBE};
@@ -38,6 +39,8 @@ pub(crate) struct Window {
     pub(crate) unit: LimitUnit,
     /// The whole of it, in `unit`; of a percent window its size in tokens. `None`: unknown.
     pub(crate) limit: Option<u64>,
+    /// What is learned about the tokens in a percent window whose size nobody set.
+    pub(crate) size: Option<Size>,
     /// `None`: unknown.
     pub(crate) used: Option<u64>,
     /// Share used, 0 to 1 and above; known for percent windows whose size is not.
@@ -142,6 +145,7 @@ impl Window {
             kind: frame.kind,
             unit: frame.unit,
             limit,
+            size: learned(frame).filter(|_| frame.limit.is_none()),
             used,
             share,
             reserved: load.expected(),
@@ -209,9 +213,8 @@ impl Window {
 
 /// The whole of the window; of a percent window the tokens in it, set or learned.
 fn size(frame: &Frame) -> Option<u64> {
-    let learned = || frame.stored.as_ref()?.learned.as_ref()?.size();
     match frame.kind {
-        LimitKind::Percent => frame.limit.or_else(|| learned().map(|size| size.safe)),
+        LimitKind::Percent => frame.limit.or_else(|| Some(learned(frame)?.safe)),
         LimitKind::Refill
         | LimitKind::Anchored
         | LimitKind::Rolling
@@ -219,6 +222,10 @@ fn size(frame: &Frame) -> Option<u64> {
         | LimitKind::Concurrency
         | LimitKind::Balance => frame.limit,
     }
+}
+
+fn learned(frame: &Frame) -> Option<Size> {
+    frame.stored.as_ref()?.learned.as_ref()?.size()
 }
 
 /// The bucket of a refill window after every use since it was last known.
@@ -266,7 +273,8 @@ fn said(level: Level, limit: Option<u64>, later: u64) -> (Option<u64>, Option<f6
             None,
         ),
         (_, Some(share), Some(limit)) => {
-            let said = (share * limit as f64).ceil() as u64;
+            // Seven of a hundred are 0.07, which times a hundred is a little more than seven.
+            let said = (share * limit as f64 - 1e-6).ceil() as u64;
             (Some(said.saturating_add(later)), None)
         }
         (_, Some(share), None) => (None, Some(share)),

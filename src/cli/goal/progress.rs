@@ -197,6 +197,7 @@ pub(crate) fn sentence(event: &Event, now: Timestamp) -> Option<String> {
         | EventType::WindowSet
         | EventType::SourceAnswered
         | EventType::SourceFailed
+        | EventType::WindowsRebuilt
         | EventType::CircuitChanged
         | EventType::ForemanRecovered => return None,
     })

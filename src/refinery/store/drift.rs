@@ -59,7 +59,7 @@ pub(super) async fn note(
         .and_then(|l| l.share)
         .map_or(0.0, |l| counted - l);
     let spread = match (before.limit, &before.learned) {
-        (None, Some(learned)) => learned.size().map_or(0.0, |s| s.spread),
+        (None, Some(learned)) => learned.size().map_or(0.0, |s| s.spread()),
         (Some(_), _) | (None, None) => 0.0,
     };
     let least = counted - since.abs() * spread;

@@ -1,22 +1,105 @@
-//! The stored windows and anchors made again from what they are derived from.
+//! The stored windows and anchors made again from what they are derived from: the evidence in
+//! `observations` and the uses in `usage` and `reservations`.
+
+use std::fmt;
+
+use serde_json::json;
 
 use super::windows::{self, StoredRow};
 use super::{count, from_json};
-use crate::core::{ProviderName, Timestamp};
-use crate::db::{Conn, DbError};
+use crate::core::{Ids, ProviderName, Timestamp};
+use crate::db::{Conn, DbError, EventType, NewEvent, events};
 use crate::provider::Scope;
 use crate::refinery::quota::Anchored;
 use crate::refinery::stored::{Evidence, Key, Stored, apply, scope_from, scope_text};
 
 /// A derived row that is not what it is derived from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Difference {
-    pub(crate) provider: ProviderName,
-    pub(crate) scope: String,
-    /// The window's id, or the length of an anchored window in milliseconds.
-    pub(crate) window: String,
-    pub(crate) stored: String,
-    pub(crate) rebuilt: String,
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Difference {
+    Window {
+        stored: Option<Box<Stored>>,
+        rebuilt: Option<Box<Stored>>,
+    },
+    /// The cached start of an anchored window.
+    Anchor {
+        provider: ProviderName,
+        scope: String,
+        length_ms: i64,
+        stored: Timestamp,
+        rebuilt: Option<Timestamp>,
+    },
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Window { stored, rebuilt } => {
+                let Some(any) = stored.as_ref().or(rebuilt.as_ref()) else {
+                    return Ok(());
+                };
+                let (scope, id) = (scope_text(&any.key.scope), &any.key.limit_id);
+                let what = match (stored, rebuilt) {
+                    (Some(_), Some(_)) => "is not what was observed",
+                    (Some(_), None) => "was never observed",
+                    (None, Some(_) | None) => "was observed and is missing",
+                };
+                write!(f, "{} {scope} {id}: {what}", any.provider)
+            }
+            Self::Anchor {
+                provider,
+                scope,
+                stored,
+                ..
+            } => write!(f, "{provider} {scope}: no window began at {stored}"),
+        }
+    }
+}
+
+/// Makes every row that differs anew, in the caller's transaction, and says what it was.
+#[cfg_attr(not(test), expect(dead_code, reason = "`rigs doctor` calls it"))]
+pub(crate) async fn repair(
+    tx: &mut Conn,
+    ids: &Ids,
+    now: Timestamp,
+) -> Result<Vec<Difference>, DbError> {
+    let differences = check(tx).await?;
+    if differences.is_empty() {
+        return Ok(differences);
+    }
+    for difference in &differences {
+        match difference {
+            Difference::Window { stored, rebuilt } => {
+                if let Some(stored) = stored {
+                    windows::remove(tx, stored).await?;
+                }
+                if let Some(rebuilt) = rebuilt {
+                    windows::put(tx, rebuilt).await?;
+                }
+            }
+            // A cache: the next look follows the chain from its begin.
+            Difference::Anchor {
+                provider,
+                scope,
+                length_ms,
+                ..
+            } => {
+                sqlx::query(
+                    "DELETE FROM anchors
+                     WHERE provider = ?1 AND scope = ?2 AND duration_ms = ?3",
+                )
+                .bind(provider)
+                .bind(scope)
+                .bind(length_ms)
+                .execute(&mut *tx)
+                .await?;
+            }
+        }
+    }
+    let told: Vec<String> = differences.iter().map(Difference::to_string).collect();
+    let event =
+        NewEvent::new(EventType::WindowsRebuilt, "user").payload(json!({ "differences": told }));
+    events::append(tx, ids, now, event).await?;
+    Ok(differences)
 }
 
 /// Replays all evidence and compares: nothing comes back from a healthy store.
@@ -33,38 +116,42 @@ pub(crate) async fn check(conn: &mut Conn) -> Result<Vec<Difference>, DbError> {
             .position(|r| r.provider == row.provider && r.key == row.key)
             .map(|at| rebuilt.swap_remove(at));
         if again.as_ref() != Some(&row) {
-            differences.push(difference(&row, Some(&row), again.as_ref()));
+            differences.push(Difference::Window {
+                stored: Some(Box::new(row)),
+                rebuilt: again.map(Box::new),
+            });
         }
     }
-    differences.extend(rebuilt.iter().map(|row| difference(row, None, Some(row))));
+    differences.extend(rebuilt.into_iter().map(|row| Difference::Window {
+        stored: None,
+        rebuilt: Some(Box::new(row)),
+    }));
     differences.extend(anchors(conn).await?);
     Ok(differences)
 }
 
-fn difference(which: &Stored, stored: Option<&Stored>, rebuilt: Option<&Stored>) -> Difference {
-    Difference {
-        provider: which.provider.clone(),
-        scope: scope_text(&which.key.scope),
-        window: which.key.limit_id.clone(),
-        stored: format!("{stored:?}"),
-        rebuilt: format!("{rebuilt:?}"),
-    }
-}
-
 async fn replay(conn: &mut Conn) -> Result<Vec<Stored>, DbError> {
-    let log: Vec<(ProviderName, String)> =
-        sqlx::query_as("SELECT provider, body FROM observations ORDER BY seq")
-            .fetch_all(&mut *conn)
-            .await?;
-    let mut rebuilt: Vec<Stored> = Vec::new();
-    for (provider, body) in log {
-        let said: Evidence = from_json(&body)?;
-        let key = said.key();
-        let before = of_same_limit(&rebuilt, &provider, &key).map(|at| rebuilt.swap_remove(at));
-        let tokens = windows::tokens_for(conn, before.as_ref(), &provider, &said).await?;
-        rebuilt.extend(apply(before, &provider, &said, tokens));
+    let (mut rebuilt, mut last): (Vec<Stored>, i64) = (Vec::new(), 0);
+    loop {
+        // Page by page: the log grows for ever.
+        let page: Vec<(i64, ProviderName, String)> = sqlx::query_as(
+            "SELECT seq, provider, body FROM observations WHERE seq > ?1 ORDER BY seq LIMIT 1000",
+        )
+        .bind(last)
+        .fetch_all(&mut *conn)
+        .await?;
+        if page.is_empty() {
+            return Ok(rebuilt);
+        }
+        for (seq, provider, body) in page {
+            last = seq;
+            let said: Evidence = from_json(&body)?;
+            let key = said.key();
+            let before = of_same_limit(&rebuilt, &provider, &key).map(|at| rebuilt.swap_remove(at));
+            let tokens = windows::tokens_for(conn, before.as_ref(), &provider, &said).await?;
+            rebuilt.extend(apply(before, &provider, &said, tokens));
+        }
     }
-    Ok(rebuilt)
 }
 
 fn of_same_limit(rows: &[Stored], provider: &ProviderName, key: &Key) -> Option<usize> {
@@ -115,12 +202,12 @@ async fn anchors(conn: &mut Conn) -> Result<Vec<Difference>, DbError> {
             .iter()
             .fold(Anchored::new(length), |w, (at, n)| w.add(*at, count(*n)));
         if window.last_start() != Some(starts_at) {
-            differences.push(Difference {
+            differences.push(Difference::Anchor {
                 provider,
                 scope,
-                window: ms.to_string(),
-                stored: starts_at.to_string(),
-                rebuilt: format!("{:?}", window.last_start()),
+                length_ms: ms,
+                stored: starts_at,
+                rebuilt: window.last_start(),
             });
         }
     }

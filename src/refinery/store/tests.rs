@@ -8,7 +8,7 @@ mod said;
 
 use std::time::Duration;
 
-use super::rebuild::check;
+use super::rebuild::{check, repair};
 use super::reserve::{Outcome, Reservation, Settled};
 use super::*;
 use crate::config::{LimitKind, LimitUnit, ProviderSettings, WindowLimit};

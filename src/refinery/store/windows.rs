@@ -98,7 +98,7 @@ fn millis(duration: Option<Duration>) -> i64 {
     duration.map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
 }
 
-async fn remove(conn: &mut Conn, row: &Stored) -> Result<(), DbError> {
+pub(super) async fn remove(conn: &mut Conn, row: &Stored) -> Result<(), DbError> {
     sqlx::query(
         "DELETE FROM windows
          WHERE provider = ?1 AND scope = ?2 AND limit_id = ?3 AND duration_ms = ?4",
@@ -112,7 +112,7 @@ async fn remove(conn: &mut Conn, row: &Stored) -> Result<(), DbError> {
     Ok(())
 }
 
-async fn put(conn: &mut Conn, row: &Stored) -> Result<(), DbError> {
+pub(super) async fn put(conn: &mut Conn, row: &Stored) -> Result<(), DbError> {
     sqlx::query(
         "INSERT OR REPLACE INTO windows (provider, scope, limit_id, kind, unit, duration_ms,
              limit_amount, used_fraction, remaining_amount, level_at, began_at, status, resets_at,

@@ -15,13 +15,7 @@ pub(super) fn observed(
     began_at: Timestamp,
     tokens: u64,
 ) -> Stored {
-    let said = o.used_fraction.is_some() || o.remaining_amount.is_some();
-    let level = said.then_some(Level {
-        share: o.used_fraction,
-        remaining: o.remaining_amount,
-        at: o.observed_at,
-        began_at,
-    });
+    let level = said(o, began_at);
     let teaches = o.source != ESTIMATE;
     let Some(row) = row else {
         let (kind, unit) = kind_of(o);
@@ -46,7 +40,8 @@ pub(super) fn observed(
             ..Stored::unheard(provider, &key, o.observed_at)
         };
     };
-    let fresh = is_fresh_stretch(&row, o);
+    let not_yet = is_not_yet_reset(&row, o);
+    let fresh = !not_yet && is_fresh_stretch(&row, o);
     let fell = match (
         o.used_fraction,
         row.level.filter(|_| !fresh).and_then(|l| l.share),
@@ -77,7 +72,12 @@ pub(super) fn observed(
         unit: o.unit.unwrap_or(row.unit),
         level: level.or(row.level.filter(|_| !fresh)),
         status: o.status,
-        resets_at: o.resets_at.or(row.resets_at.filter(|_| !fresh)),
+        resets_at: if not_yet {
+            Some(o.observed_at + SKEW)
+        } else {
+            // A level that fell before its reset: that reset is not to come any more.
+            o.resets_at.or(row.resets_at.filter(|_| !fresh && !fell))
+        },
         // A request from before the wall knows nothing about it.
         closed: row.closed.filter(|c| !(reopens && began_at > c.at)),
         learned,
@@ -85,6 +85,65 @@ pub(super) fn observed(
         observed_at: o.observed_at,
         ..row
     }
+}
+
+/// A level that the provider said before what is known already, and that is heard only now: it
+/// still says how full the stretch was, where the newer word did not.
+pub(super) fn late(row: Stored, o: &Observation, began_at: Timestamp) -> Stored {
+    let Some(level) = said(o, began_at) else {
+        return row;
+    };
+    let is_newer = match row.level {
+        Some(known) => known.at < level.at,
+        None => row.status.is_some(),
+    };
+    let same_stretch = match (o.resets_at, row.resets_at) {
+        (Some(then), Some(now)) => then.since(now).max(now.since(then)) <= slack(&row, o),
+        (Some(then), None) => then > row.observed_at,
+        (None, Some(now)) => row
+            .key
+            .duration
+            .is_some_and(|d| now.minus(d) <= o.observed_at),
+        (None, None) => false,
+    };
+    let is_after_the_wall = row.closed.is_none_or(|c| c.at < o.observed_at);
+    Stored {
+        level: if is_newer && same_stretch && is_after_the_wall {
+            Some(level)
+        } else {
+            row.level
+        },
+        ..row
+    }
+}
+
+fn said(o: &Observation, began_at: Timestamp) -> Option<Level> {
+    (o.used_fraction.is_some() || o.remaining_amount.is_some()).then_some(Level {
+        share: o.used_fraction,
+        remaining: o.remaining_amount,
+        at: o.observed_at,
+        began_at,
+    })
+}
+
+/// Its reset should be over by our clock, and yet the share went on rising: the clocks differ, or
+/// the provider is late. For so long it is taken at its word.
+const SKEW: Duration = Duration::from_mins(2);
+
+fn is_not_yet_reset(row: &Stored, o: &Observation) -> bool {
+    let (
+        Some(reset),
+        Some(share),
+        Some(Level {
+            share: Some(old), ..
+        }),
+    ) = (row.resets_at, o.used_fraction, row.level)
+    else {
+        return false;
+    };
+    let is_stated_anew = o.resets_at.is_some_and(|new| new > o.observed_at);
+    let is_near = o.observed_at.since(reset) <= Duration::from_mins(10);
+    reset <= o.observed_at && is_near && !is_stated_anew && old > 0.05 && share >= old
 }
 
 /// The size that an observation tells. No provider knows that of a percent window in tokens. The
@@ -115,15 +174,16 @@ fn is_fresh_stretch(row: &Stored, o: &Observation) -> bool {
             .duration
             .is_some_and(|d| row.observed_at + d <= o.observed_at);
     };
-    let slack = row
-        .key
-        .duration
-        .or(o.duration)
-        .map_or(Duration::from_mins(10), |d| d / 2);
     match o.resets_at {
-        Some(new) => new > old + slack,
+        Some(new) => new > old + slack(row, o),
         None => old <= o.observed_at,
     }
+}
+
+/// By how much two statements of one reset may differ.
+fn slack(row: &Stored, o: &Observation) -> Duration {
+    let length = row.key.duration.or(o.duration);
+    length.map_or(Duration::from_mins(10), |d| d / 2)
 }
 
 /// What a window is of which only the provider has spoken.

@@ -199,3 +199,123 @@ fn scopes_survive_their_text_form() {
         assert_eq!(scope_from(&scope_text(&scope)), scope);
     }
 }
+
+fn share(minute: i64, share: f64) -> Observation {
+    Observation {
+        used_fraction: Some(share),
+        resets_at: Some(at(300)),
+        ..said(minute)
+    }
+}
+
+#[test]
+fn a_level_that_is_heard_late_counts_where_the_newer_word_told_none() {
+    let allowed = Observation {
+        status: Some(WindowStatus::Allowed),
+        resets_at: Some(at(300)),
+        ..said(20)
+    };
+    let late = |o: Observation| Evidence::Observed {
+        began_at: o.observed_at,
+        taken_at: at(21),
+        observation: o,
+    };
+    let row = fold(&[
+        observed(share(5, 0.2)),
+        observed(allowed),
+        late(share(10, 0.4)),
+    ]);
+    assert_eq!(
+        row.level.map(|l| (l.share, l.at)),
+        Some((Some(0.4), at(10)))
+    );
+    assert_eq!(row.observed_at, at(20));
+    // Older than the known level, or of another stretch: no news.
+    let known = [observed(share(15, 0.5)), late(share(10, 0.4))];
+    assert_eq!(fold(&known).level.and_then(|l| l.share), Some(0.5));
+    let other = Observation {
+        resets_at: Some(at(0)),
+        ..share(10, 0.9)
+    };
+    let newer = Observation {
+        status: Some(WindowStatus::Allowed),
+        resets_at: Some(at(610)),
+        ..said(311)
+    };
+    let across = Evidence::Observed {
+        began_at: at(290),
+        taken_at: at(312),
+        observation: other,
+    };
+    assert_eq!(fold(&[observed(newer), across]).level, None);
+}
+
+#[test]
+fn what_was_forgotten_is_not_brought_back_by_a_word_from_before() {
+    let forget = Evidence::Opened {
+        window: wall(0, 0).key(),
+        at: at(20),
+        forget: true,
+    };
+    let late = Evidence::Observed {
+        observation: share(15, 1.0),
+        began_at: at(15),
+        taken_at: at(25),
+    };
+    let row = fold(&[observed(share(10, 1.0)), forget, late]);
+    assert_eq!((row.level, row.resets_at), (None, None));
+}
+
+#[test]
+fn a_share_that_goes_on_rising_at_its_reset_says_that_the_clocks_differ() {
+    let after = Observation {
+        resets_at: None,
+        ..share(301, 0.95)
+    };
+    let row = fold(&[observed(share(290, 0.9)), observed(after)]);
+    assert_eq!(
+        (row.level.and_then(|l| l.share), row.resets_at),
+        (Some(0.95), Some(at(303)))
+    );
+    // One that fell is of the next stretch, and so is one whose next reset was stated.
+    let fallen = Observation {
+        resets_at: None,
+        ..share(301, 0.01)
+    };
+    let row = fold(&[observed(share(290, 0.9)), observed(fallen)]);
+    assert_eq!(row.resets_at, None);
+    let stated = Observation {
+        resets_at: Some(at(601)),
+        ..share(301, 0.95)
+    };
+    let row = fold(&[observed(share(290, 0.9)), observed(stated)]);
+    assert_eq!(row.resets_at, Some(at(601)));
+}
+
+#[test]
+fn an_early_reset_forgets_the_reset_that_was_to_come() {
+    let early = Observation {
+        resets_at: None,
+        ..share(100, 0.02)
+    };
+    let row = fold(&[observed(share(90, 0.8)), observed(early)]);
+    assert_eq!(row.resets_at, None);
+    assert_eq!(row.level.and_then(|l| l.share), Some(0.02));
+}
+
+#[test]
+fn a_wall_without_a_stated_end_does_not_shorten_a_far_one() {
+    let vague = Evidence::Closed {
+        window: wall(0, 0).key(),
+        at: at(20),
+        until: at(50),
+        resets_at: None,
+        rule: "limit".into(),
+    };
+    let row = fold(&[wall(10, 4000), vague]);
+    let expected = Closed {
+        at: at(20),
+        until: at(4000),
+    };
+    assert_eq!(row.closed, Some(expected));
+}

@@ -92,6 +92,10 @@ pub(super) fn told(kind: EventType) -> Told {
             "window, seconds, scope, counted, said, source",
             "the provider's figure and the ledger's count (shares used) were more than 5 % of the window apart; the provider's holds",
         ),
+        E::WindowsRebuilt => (
+            "differences",
+            "windows that were not what was observed and used were made anew",
+        ),
         E::WindowSet => (
             "window, scope, limit, used_fraction, resets_at, opened",
             "a person said something about a window, or had walls forgotten (`opened`)",

