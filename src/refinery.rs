@@ -16,6 +16,8 @@
 //! unknown level is neither full nor empty, and lets one bead through at a time.
 
 pub(crate) mod admit;
+#[cfg(test)]
+pub(crate) mod brute;
 pub(crate) mod circuit;
 pub(crate) mod configured;
 pub(crate) mod forecast;

@@ -34,4 +34,11 @@ impl TestDb {
             _dir: dir,
         }
     }
+
+    /// Closes the store and opens it again.
+    pub(crate) async fn reopen(&mut self) {
+        self.db = Db::open(self.db.path(), Mode::Foreman)
+            .await
+            .expect("the same store");
+    }
 }

@@ -230,7 +230,8 @@ fn refused(w: &Window, run: &Expected, reserve: f64) -> Option<Refusal> {
     let usable = limit - (limit as f64 * kept).ceil().min(limit as f64) as u64;
     let ask = run.rest(w.unit, w.key.duration);
     // Whatever runs uses something, also where nobody could say how much.
-    let together = (w.load + ask).need(usable).max(1);
+    let least = u64::from(ask.expected() == 0);
+    let together = (w.load + ask).need(usable).saturating_add(least);
     if used.saturating_add(together) <= usable {
         return None;
     }

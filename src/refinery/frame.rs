@@ -89,8 +89,10 @@ pub(crate) enum Count {
         length: Duration,
         from: Option<Timestamp>,
     },
+    /// The last stretch of that length; nothing from before `from`, the last stated reset.
     Rolling {
         length: Duration,
+        from: Option<Timestamp>,
     },
     /// Every use since then by itself, in order of time: what a bucket went through.
     Each {
@@ -285,7 +287,10 @@ impl Frame {
             },
             // Everything that was ever used of what was ever paid in.
             (LimitKind::Balance, ..) if self.limit.is_some() => since(Timestamp::from_millis(0)),
-            (LimitKind::Rolling, Some(length), _) => Count::Rolling { length },
+            (LimitKind::Rolling, Some(length), reset) => Count::Rolling {
+                length,
+                from: reset.filter(|r| *r <= now),
+            },
             // The running stretch by its end.
             (LimitKind::Anchored, Some(length), Some(end)) if end > now => since(end.minus(length)),
             (LimitKind::Anchored, Some(length), from) => Count::Anchored { length, from },

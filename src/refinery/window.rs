@@ -117,7 +117,7 @@ impl Window {
             .map(|s| s.observed_at);
         let said_at = level.map(|l| l.at);
         let rolled = match frame.count(now) {
-            Count::Rolling { length } if used > Some(0) => Some(now + length),
+            Count::Rolling { length, .. } if used > Some(0) => Some(now + length),
             Count::Nothing
             | Count::Anchored { .. }
             | Count::Rolling { .. }
@@ -192,7 +192,11 @@ impl Window {
     pub(crate) fn frees(&self, excess: u64) -> Option<Timestamp> {
         match (self.kind, &self.bucket) {
             (LimitKind::Rolling, _) if !self.falls.is_empty() => fallen_by(&self.falls, excess),
-            (LimitKind::Refill, Some(bucket)) => bucket.refilled(excess),
+            // Its provider may have said that it is full before that.
+            (LimitKind::Refill, Some(bucket)) => {
+                let at = bucket.refilled(excess)?;
+                Some(self.resets_at.map_or(at, |full| full.min(at)))
+            }
             (
                 LimitKind::Refill
                 | LimitKind::Anchored

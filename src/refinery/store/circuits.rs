@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::{count, evidence, undecodable, word};
+use super::evidence::{self, By};
+use super::{count, undecodable, word};
 use crate::core::redact::redact;
 use crate::core::text::one_line;
 use crate::core::{Ids, ProviderName, Timestamp};
@@ -34,21 +35,19 @@ pub(crate) async fn success(
     model: Option<&str>,
     began_at: Timestamp,
 ) -> Result<(), DbError> {
-    let own = model.map(|m| scope_text(&Scope::Model(m.to_owned())));
     let open: Vec<String> = sqlx::query_scalar(
         "SELECT scope FROM circuits
-         WHERE provider = ?1 AND scope IN ('account', ?2) AND (state = 'open' OR failures > 0)
-             AND state <> 'disabled'",
+         WHERE provider = ?1 AND (state = 'open' OR failures > 0) AND state <> 'disabled'",
     )
     .bind(provider)
-    .bind(own)
     .fetch_all(&mut *tx)
     .await?;
-    for scope in open {
-        let scope = scope_from(&scope);
+    // By its family where the run says the model in full, or the other way round.
+    let on_its_way = open.iter().map(|scope| scope_from(scope));
+    for scope in on_its_way.filter(|scope| scope.covers(model)) {
         change(tx, ids, now, provider, &scope, Event::Succeeded).await?;
     }
-    evidence::open(tx, provider, false, began_at, now).await?;
+    evidence::open(tx, provider, &By::Run { model, began_at }, now).await?;
     Ok(())
 }
 
@@ -95,7 +94,7 @@ pub(crate) async fn lift(
     for scope in scopes {
         change(tx, ids, now, provider, &scope_from(&scope), Event::Lifted).await?;
     }
-    let opened = evidence::open(tx, provider, true, now, now).await?;
+    let opened = evidence::open(tx, provider, &By::Person, now).await?;
     if !opened.is_empty() {
         let event = NewEvent::new(EventType::WindowSet, "user")
             .provider(Some(provider))

@@ -11,6 +11,7 @@ use crate::db::{Conn, DbError, EventType, NewEvent, events};
 use crate::provider::Observation;
 use crate::refinery::forecast::Drift;
 use crate::refinery::frame::Frame;
+use crate::refinery::learn::Size;
 use crate::refinery::stored::{Key, Stored, scope_from, scope_text};
 use crate::refinery::window::Window;
 
@@ -59,7 +60,7 @@ pub(super) async fn note(
         .and_then(|l| l.share)
         .map_or(0.0, |l| counted - l);
     let spread = match (before.limit, &before.learned) {
-        (None, Some(learned)) => learned.size().map_or(0.0, |s| s.spread()),
+        (None, Some(learned)) => learned.size().map_or(0.0, Size::spread),
         (Some(_), _) | (None, None) => 0.0,
     };
     let least = counted - since.abs() * spread;

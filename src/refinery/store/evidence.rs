@@ -35,6 +35,7 @@ pub(crate) async fn observe(
     .min(observation.observed_at);
     let (said, scope) = (observation.clone(), observation.scope.clone());
     let says_allowed = observation.status == Some(WindowStatus::Allowed);
+    let used = observation.used_fraction;
     let evidence = Evidence::Observed {
         observation,
         began_at,
@@ -42,7 +43,13 @@ pub(crate) async fn observe(
     };
     let (before, after) = take_in(tx, provider, attempt, &evidence).await?;
     drift::note(tx, ids, now, attempt, before.as_ref(), &said).await?;
-    if says_allowed {
+    // Or the share fell: the window was reset early, whoever found it.
+    let has_fallen = before
+        .as_ref()
+        .filter(|b| !b.is_stale(said.observed_at))
+        .and_then(|b| b.level?.share)
+        .is_some_and(|old| used.is_some_and(|new| new + 0.05 < old));
+    if says_allowed || has_fallen {
         open_wall(tx, provider, &scope, began_at, now).await?;
     }
     let Some(after) = after.filter(|a| is_news(before.as_ref(), a)) else {
@@ -140,13 +147,22 @@ pub(crate) async fn close(
     Ok(until)
 }
 
-/// Forgets walls. A success proves those open that were hit before the run began (`forget`
-/// false); a person has all of them forgotten, with the levels that block.
+/// Who says that walls are gone.
+pub(super) enum By<'a> {
+    /// All of them, with the levels that block.
+    Person,
+    /// A run of this model that went well: those on its way that were hit before it began.
+    Run {
+        model: Option<&'a str>,
+        began_at: Timestamp,
+    },
+}
+
+/// Forgets walls, and says which.
 pub(super) async fn open(
     tx: &mut Conn,
     provider: &ProviderName,
-    forget: bool,
-    began_at: Timestamp,
+    by: &By<'_>,
     now: Timestamp,
 ) -> Result<Vec<String>, DbError> {
     let rows: Vec<StoredRow> = sqlx::query_as(
@@ -160,13 +176,22 @@ pub(super) async fn open(
     let mut opened = Vec::new();
     for row in rows.into_iter().map(decode) {
         let row = row?;
-        let proven = row
-            .closed
-            .is_some_and(|c| c.at < began_at && c.until <= now)
-            || (row.status == Some(WindowStatus::Rejected)
-                && row.observed_at < began_at
-                && row.resets_at.is_none_or(|r| r <= now));
-        if forget || proven {
+        let (forget, is_gone) = match by {
+            By::Person => (true, true),
+            By::Run { model, began_at } => {
+                let is_over = row
+                    .closed
+                    .is_some_and(|c| c.at < *began_at && c.until <= now);
+                let is_refuted = row.status == Some(WindowStatus::Rejected)
+                    && row.observed_at < *began_at
+                    && row.resets_at.is_none_or(|r| r <= now);
+                (
+                    false,
+                    row.key.scope.covers(*model) && (is_over || is_refuted),
+                )
+            }
+        };
+        if is_gone {
             let evidence = Evidence::Opened {
                 window: row.key.clone(),
                 at: now,

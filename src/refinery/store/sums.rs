@@ -82,8 +82,9 @@ pub(super) async fn ask(
             }
             // What is dated ahead of a clock that stepped back counts as used just now; what
             // is further ahead than the window is long comes from a clock that was wrong.
-            Count::Rolling { length } => {
-                let from = now.minus(*length) + Duration::from_millis(1);
+            Count::Rolling { length, from } => {
+                let since = now.minus(*length) + Duration::from_millis(1);
+                let from = from.map_or(since, |from| from.max(since));
                 let of = match detail {
                     Detail::Sums => &mut sums,
                     Detail::Falls => &mut rolling,
@@ -103,7 +104,7 @@ pub(super) async fn ask(
     }
     for (i, at, part) in parts(conn, &rolling).await? {
         let (want, counted) = (&wants[i], &mut counted[i]);
-        let Count::Rolling { length } = want.count else {
+        let Count::Rolling { length, .. } = want.count else {
             continue;
         };
         counted.used = add(counted.used, part);

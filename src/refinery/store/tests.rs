@@ -4,7 +4,10 @@ mod capacity;
 mod forecasts;
 mod kinds;
 mod ledger;
+mod processes;
+mod proof;
 mod said;
+mod steps;
 
 use std::time::Duration;
 

@@ -4,7 +4,7 @@ use crate::provider::{Class, Observation, Scope, WindowStatus};
 use crate::refinery::{Health, Why};
 use pretty_assertions::assert_eq;
 
-fn observation(t: &TestDb, share: Option<f64>) -> Observation {
+pub(super) fn observation(t: &TestDb, share: Option<f64>) -> Observation {
     Observation {
         duration: Some(5 * HOUR),
         status: Some(WindowStatus::Allowed),
@@ -14,7 +14,7 @@ fn observation(t: &TestDb, share: Option<f64>) -> Observation {
     }
 }
 
-async fn say(t: &TestDb, attempt: Option<AttemptId>, said: &Observation) -> bool {
+pub(super) async fn say(t: &TestDb, attempt: Option<AttemptId>, said: &Observation) -> bool {
     let mut tx = t.db.write().await.unwrap();
     let news = observe(&mut tx, &t.ids, t.clock.now(), &provider(), attempt, said)
         .await
@@ -23,7 +23,7 @@ async fn say(t: &TestDb, attempt: Option<AttemptId>, said: &Observation) -> bool
     news
 }
 
-fn wall(limit_id: Option<&str>, resets_at: Option<Timestamp>) -> CloseOrder {
+pub(super) fn wall(limit_id: Option<&str>, resets_at: Option<Timestamp>) -> CloseOrder {
     CloseOrder {
         provider: provider(),
         scope: Scope::Account,
@@ -36,7 +36,7 @@ fn wall(limit_id: Option<&str>, resets_at: Option<Timestamp>) -> CloseOrder {
     }
 }
 
-async fn hit(t: &TestDb, order: &CloseOrder) -> Timestamp {
+pub(super) async fn hit(t: &TestDb, order: &CloseOrder) -> Timestamp {
     let mut tx = t.db.write().await.unwrap();
     let until = close(&mut tx, &t.ids, t.clock.now(), order).await.unwrap();
     tx.commit().await.unwrap();
@@ -51,7 +51,7 @@ async fn went_well(t: &TestDb, began_at: Timestamp) {
     tx.commit().await.unwrap();
 }
 
-fn subscription() -> TankSettings {
+pub(super) fn subscription() -> TankSettings {
     settings(&[limit(LimitKind::Percent, LimitUnit::Percent, 5 * HOUR, 0)])
 }
 
