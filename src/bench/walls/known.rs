@@ -101,9 +101,9 @@ impl Known {
                     counted.used = sum(since(start).iter().map(|row| row.used));
                 }
             }
-            Count::Rolling { length } => {
-                let from = now.minus(*length) + Duration::from_millis(1);
-                for row in since(from) {
+            Count::Rolling { length, from } => {
+                let begin = now.minus(*length) + Duration::from_millis(1);
+                for row in since(from.map_or(begin, |from| from.max(begin))) {
                     let used = within(row, *length, now);
                     counted.used = sum([counted.used, used].into_iter());
                     counted.falls.push(Fall {

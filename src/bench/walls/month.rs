@@ -333,6 +333,7 @@ fn candidate(tank: &Tank, room: Room, place: usize) -> Candidate {
         red: matches!(tank.health, Health::Red | Health::Empty),
         green: matches!(tank.health, Health::Green | Health::Unknown),
         next_reset: tank.next_reset,
+        spare: tank.spare,
         has_session: false,
         preferred: false,
     }
