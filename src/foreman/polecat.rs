@@ -14,8 +14,8 @@ pub(crate) use self::watch::halted;
 use super::stage::{Job, Leash, Note, RunReport, Said};
 use super::worktree::{self, NoPlace, Place};
 use super::{Context, models};
-use crate::core::Usage;
 use crate::core::text::one_line;
+use crate::core::{Usage, Zone};
 use crate::git::Message;
 use crate::process;
 use crate::provider::{self, Class, Ending, Outcome, Reader, RunPlan, Scope, Session};
@@ -163,7 +163,7 @@ async fn run_program(
     let before = job.resume.as_ref().map(|r| r.before).unwrap_or_default();
     let (spec, reader) = match (
         provider::command(&plan),
-        Reader::new(p.kind, before, plan.redactor()),
+        Reader::new(p.kind, before, plan.redactor(), Some(Zone::Local)),
     ) {
         (Ok(spec), Some(reader)) => (spec, reader),
         (Err(error), _) => return not_started("provider.plan", &error.to_string()),

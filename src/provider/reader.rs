@@ -9,7 +9,7 @@ use super::signal::{Class, Observation, Outcome, Scope, Signal, WindowStatus};
 use super::{claude, codex, command, gemini, opencode};
 use crate::core::redact::Redactor;
 use crate::core::text::{clean, middle_out, one_line};
-use crate::core::{MicroUsd, ProviderKind, Timestamp, Usage};
+use crate::core::{MicroUsd, ProviderKind, Timestamp, Usage, Zone};
 use crate::process::Exit;
 
 /// Why rigs itself ended a run.
@@ -54,8 +54,14 @@ pub(crate) enum Reader {
 impl Reader {
     /// `earlier` is all that earlier runs of the same session used: some programs count by
     /// session, and only what this run adds is reported. `None` for kinds without a program.
-    pub(crate) fn new(kind: ProviderKind, earlier: Usage, redactor: Redactor) -> Option<Self> {
-        let words = Words(redactor);
+    /// `zone` is that of the machine, which programs mean by a time of day without one.
+    pub(crate) fn new(
+        kind: ProviderKind,
+        earlier: Usage,
+        redactor: Redactor,
+        zone: Option<Zone>,
+    ) -> Option<Self> {
+        let words = Words { redactor, zone };
         match kind {
             ProviderKind::Claude => Some(Self::Claude(claude::Reader::new(earlier, words))),
             ProviderKind::Codex => Some(Self::Codex(codex::Reader::new(earlier, words))),
@@ -140,17 +146,29 @@ pub(super) const TEXT: usize = 256 * 1024;
 
 /// Makes what a program says safe to keep and to show.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Words(pub(super) Redactor);
+pub(crate) struct Words {
+    redactor: Redactor,
+    /// Of the machine; where it is not known, no time of day without a zone is understood.
+    zone: Option<Zone>,
+}
 
 impl Words {
     /// One line for a person. Escapes go first, or they could split a key in two.
     pub(super) fn line(&self, text: &str) -> String {
-        one_line(&self.0.apply(&clean(&middle_out(text, 16 * 1024))), MESSAGE)
+        one_line(
+            &self.redactor.apply(&clean(&middle_out(text, 16 * 1024))),
+            MESSAGE,
+        )
+    }
+
+    /// When the wall that a sentence speaks of falls.
+    pub(super) fn reset(&self, said: &str, now: Timestamp) -> Option<Timestamp> {
+        super::reset::from_local_text(said, now, self.zone)
     }
 
     /// Several lines.
     pub(super) fn text(&self, text: &str) -> String {
-        self.0.apply(&clean(&middle_out(text, TEXT)))
+        self.redactor.apply(&clean(&middle_out(text, TEXT)))
     }
 }
 

@@ -2,6 +2,7 @@
 //! A transcript is one run: `out` a line of stdout, `err` of stderr, `log` of the program's own
 //! log, `exit` or `signal` its end. Vendors' prompts and tool lists are trimmed.
 
+mod accounts;
 mod commands;
 mod endings;
 mod hostile;
@@ -19,7 +20,7 @@ fn now() -> Timestamp {
 }
 
 fn reader(kind: ProviderKind) -> Reader {
-    Reader::new(kind, Usage::default(), Redactor::default()).expect("a reader")
+    Reader::new(kind, Usage::default(), Redactor::default(), None).expect("a reader")
 }
 
 fn exit(code: i32, stderr: &str) -> Ending {
@@ -37,7 +38,7 @@ fn replay(
     earlier: Usage,
     stopped: Option<StopReason>,
 ) -> String {
-    let mut reader = Reader::new(kind, earlier, Redactor::default()).expect("a reader");
+    let mut reader = Reader::new(kind, earlier, Redactor::default(), None).expect("a reader");
     let mut report = String::new();
     let (mut stderr, mut log, mut exit) = (String::new(), String::new(), None);
     for line in transcript.lines() {

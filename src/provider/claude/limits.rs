@@ -30,6 +30,14 @@ pub(super) fn windows(
         }
         windows.insert(window.limit_id.clone(), window);
     }
+    // Paid for beyond the plan: a window that is full then stops nothing.
+    if info["isUsingOverage"] == true {
+        for window in windows.values_mut() {
+            if window.status == Some(WindowStatus::Rejected) {
+                window.status = Some(WindowStatus::Warning);
+            }
+        }
+    }
     windows
 }
 
@@ -65,4 +73,21 @@ pub(in crate::provider) fn scope(id: &str, model: Option<&str>) -> Scope {
         None => None,
     };
     family.map_or(Scope::Account, |family| Scope::Model(family.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_paid_for_beyond_the_plan_is_no_wall() {
+        let now: Timestamp = "2026-11-20T06:00:00Z".parse().unwrap();
+        let status = |over: bool| {
+            let info = serde_json::json!({"status": "rejected", "rateLimitType": "five_hour",
+                "resetsAt": 1_795_162_550, "isUsingOverage": over});
+            windows(&info, None, now)["five_hour"].status
+        };
+        assert_eq!(status(false), Some(WindowStatus::Rejected));
+        assert_eq!(status(true), Some(WindowStatus::Warning));
+    }
 }

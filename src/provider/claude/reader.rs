@@ -10,7 +10,6 @@ use super::super::reader::{
     Ending, Meter, Waiting, Words, count, detail, dollars, largest, message, retrying, session_id,
     text, wall,
 };
-use super::super::reset as sentence;
 use super::super::rule::{Facts, OURS, REST, first};
 use super::super::signal::{Class, Observation, Outcome, Scope, Signal};
 use super::{limits, table::TABLE};
@@ -288,7 +287,7 @@ impl Reader {
             rule.class,
             Class::Limit | Class::RateLimited | Class::OutOfCredit
         ) {
-            resets_at = resets_at.or_else(|| sentence::from_text(&message, now));
+            resets_at = resets_at.or_else(|| self.words.reset(&message, now));
         }
         Outcome {
             class: rule.class,

@@ -202,7 +202,7 @@ impl Reader {
             (resets_at, scope) = closed.unwrap_or((None, Scope::Account));
         }
         if matches!(rule.class, Class::Limit | Class::RateLimited) {
-            resets_at = resets_at.or_else(|| reset::from_text(&error, now));
+            resets_at = resets_at.or_else(|| self.words.reset(&error, now));
         }
         Outcome {
             class: rule.class,

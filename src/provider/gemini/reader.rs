@@ -11,7 +11,6 @@ use super::super::headers::midnight_pacific;
 use super::super::reader::{
     Ending, Meter, TEXT, Waiting, Words, count, detail, message, retrying, session_id, text,
 };
-use super::super::reset;
 use super::super::rule::{Facts, OURS, REST, class_of_text, first};
 use super::super::signal::{Class, Observation, Outcome, Scope, Signal, WindowStatus};
 use super::chat;
@@ -210,7 +209,9 @@ impl Reader {
     /// When the quota of the day begins anew, said or not.
     fn next_day(&self, now: Timestamp) -> Option<Timestamp> {
         let said = self.error.as_deref().unwrap_or_default();
-        reset::from_text(said, now).or_else(|| midnight_pacific(now))
+        self.words
+            .reset(said, now)
+            .or_else(|| midnight_pacific(now))
     }
 
     /// The quota of the day, which the API counts by model.
@@ -290,7 +291,7 @@ impl Reader {
             message: self.message(end, &error, rule.class, rule.name),
             resets_at: match rule.class {
                 Class::Limit => self.next_day(now),
-                _ if waits => reset::from_text(&error, now),
+                _ if waits => self.words.reset(&error, now),
                 _ => None,
             },
             // Quotas and models are by model; logins and money are not.

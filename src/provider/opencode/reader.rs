@@ -12,7 +12,6 @@ use super::super::headers;
 use super::super::reader::{
     Ending, Meter, Waiting, Words, count, detail, dollars, message, retrying, session_id, text,
 };
-use super::super::reset;
 use super::super::rule::{Facts, OURS, REST, class_of_text, first};
 use super::super::signal::{Class, Outcome, Scope, Signal};
 use super::table::TABLE;
@@ -193,7 +192,7 @@ impl Reader {
             resets_at: headers::retry_after(&said_headers, now)
                 .max(headers::closed_until(&windows))
                 .or_else(|| headers::empty_until(&windows))
-                .or_else(|| reset::from_text(&words, now)),
+                .or_else(|| self.words.reset(&words, now)),
             words: words.to_lowercase(),
         });
         self.finished = Some(false);
@@ -265,7 +264,7 @@ impl Reader {
             message: self.message(end, rule.class, rule.name),
             resets_at: failure
                 .and_then(|f| f.resets_at)
-                .or_else(|| reset::from_text(said?, now))
+                .or_else(|| self.words.reset(said?, now))
                 .filter(|_| waits),
             scope: Scope::Account,
         }

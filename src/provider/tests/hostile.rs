@@ -24,7 +24,7 @@ fn secrets_and_escapes_do_not_get_through() {
     let key = "plain-word-key";
     let redactor = || Redactor::knowing([key.to_owned()]);
     for kind in PROGRAMS {
-        let mut reader = Reader::new(kind, Usage::default(), redactor()).expect("a reader");
+        let mut reader = Reader::new(kind, Usage::default(), redactor(), None).expect("a reader");
         let said = format!("bad key plain-\u{1b}[1mword-key \u{1b}]0;x\u{7} {key}");
         let mut shown = String::new();
         for line in [
