@@ -3,6 +3,7 @@
 mod answers;
 mod client;
 mod faults;
+mod knobs;
 mod limits;
 mod script;
 
@@ -15,8 +16,9 @@ use client::Got;
 const MESSAGES: &str = "/v1/messages";
 const RESPONSES: &str = "/v1/responses";
 const CHAT: &str = "/v1/chat/completions";
+const GEMINI: &str = "/v1beta/models/m:generateContent";
 const OLLAMA: &str = "/api/chat";
-const ALL: [&str; 4] = [MESSAGES, RESPONSES, CHAT, OLLAMA];
+const ALL: [&str; 5] = [MESSAGES, RESPONSES, CHAT, GEMINI, OLLAMA];
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -29,6 +31,7 @@ fn words(path: &str, got: &Got) -> String {
             MESSAGES => text(&body["content"][0]["text"]),
             RESPONSES => text(&body["output"][0]["content"][0]["text"]),
             CHAT => text(&body["choices"][0]["message"]["content"]),
+            GEMINI => text(&body["candidates"][0]["content"]["parts"][0]["text"]),
             _ => text(&body["message"]["content"]),
         };
     }
@@ -36,6 +39,7 @@ fn words(path: &str, got: &Got) -> String {
         MESSAGES => text(&event["delta"]["text"]),
         RESPONSES => text(&event["delta"]),
         CHAT => text(&event["choices"][0]["delta"]["content"]),
+        GEMINI => text(&event["candidates"][0]["content"]["parts"][0]["text"]),
         _ => text(&event["message"]["content"]),
     };
     got.events().iter().map(part).collect()

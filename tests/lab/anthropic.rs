@@ -164,6 +164,11 @@ pub(super) fn failure(failure: &Failure) -> Reply {
              Billing to upgrade or purchase credits.",
         ),
         Failure::NoModel => (404, "not_found_error", "model: no such model"),
+        Failure::BadRequest => (
+            400,
+            "invalid_request_error",
+            "messages: the request is not valid",
+        ),
         Failure::TooLong => (
             400,
             "invalid_request_error",

@@ -181,6 +181,12 @@ pub(super) fn failure(failure: &Failure) -> Reply {
             "invalid_request_error",
             "The model does not exist or you do not have access to it.".into(),
         ),
+        Failure::BadRequest => (
+            400,
+            Value::Null,
+            "invalid_request_error",
+            "The request is not valid.".into(),
+        ),
         Failure::TooLong => (
             400,
             json!("context_length_exceeded"),

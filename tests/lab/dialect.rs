@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::http::Reply;
 use super::limits::{Limits, Wall, now_s};
 use super::script::{Failure, Usage};
-use super::{anthropic, chat, ollama, responses};
+use super::{anthropic, chat, gemini, ollama, responses};
 
 /// A protocol of model calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub(super) enum Dialect {
     Responses,
     /// OpenAI's chat completions.
     Chat,
+    /// Google's generateContent.
+    Gemini,
     /// Ollama's chat.
     Ollama,
 }
@@ -67,6 +69,8 @@ impl Dialect {
             ("/v1/messages", Self::Messages),
             ("/responses", Self::Responses),
             ("/chat/completions", Self::Chat),
+            (":generateContent", Self::Gemini),
+            (":streamGenerateContent", Self::Gemini),
             ("/api/chat", Self::Ollama),
         ]
         .into_iter()
@@ -78,19 +82,26 @@ impl Dialect {
             Self::Messages => "messages",
             Self::Responses => "responses",
             Self::Chat => "chat",
+            Self::Gemini => "gemini",
             Self::Ollama => "ollama",
         }
     }
 
-    pub(super) fn read(self, body: &Value) -> Conversation {
+    pub(super) fn read(self, path: &str, body: &Value) -> Conversation {
         let mut said = match self {
             Self::Messages => anthropic::read(body),
             Self::Responses => responses::read(body),
             Self::Chat => chat::read(body),
+            Self::Gemini => gemini::read(body),
             Self::Ollama => ollama::read(body),
         };
-        said.model = text(&body["model"]);
-        said.stream = body["stream"].as_bool().unwrap_or(self == Self::Ollama);
+        (said.model, said.stream) = match self {
+            Self::Gemini => (gemini::model(path).to_owned(), gemini::streams(path)),
+            Self::Ollama => (text(&body["model"]), body["stream"] != false),
+            Self::Messages | Self::Responses | Self::Chat => {
+                (text(&body["model"]), body["stream"] == true)
+            }
+        };
         if said.model.is_empty() {
             said.problems.push("no model is named".into());
         }
@@ -105,6 +116,7 @@ impl Dialect {
             Self::Messages => anthropic::answer(turn),
             Self::Responses => responses::answer(turn),
             Self::Chat => chat::answer(turn),
+            Self::Gemini => gemini::answer(turn),
             Self::Ollama => ollama::answer(turn),
         }
     }
@@ -113,12 +125,16 @@ impl Dialect {
         let reply = match self {
             Self::Messages => anthropic::failure(failure),
             Self::Responses | Self::Chat => chat::failure(failure),
+            Self::Gemini => gemini::failure(failure),
             Self::Ollama => ollama::failure(failure),
         };
         if let Failure::RateLimited {
             retry_after_s: Some(seconds),
         } = failure
         {
+            if self == Self::Gemini {
+                return reply;
+            }
             return reply.with([("retry-after".into(), seconds.to_string())]);
         }
         reply
@@ -128,7 +144,7 @@ impl Dialect {
     pub(super) fn reported(self, usage: Usage) -> Usage {
         match self {
             Self::Messages => usage,
-            Self::Responses | Self::Chat => Usage {
+            Self::Responses | Self::Chat | Self::Gemini => Usage {
                 input: usage.input + usage.cache_write,
                 cache_write: 0,
                 ..usage
@@ -156,6 +172,7 @@ impl Dialect {
                     "resets_in_seconds": seconds,
                 }}),
             ),
+            Self::Gemini => return gemini::limit(wall),
             Self::Ollama => Reply::json(429, &json!({"error": "usage limit reached"})),
         };
         reply.with([("retry-after".into(), seconds.to_string())])
@@ -169,7 +186,7 @@ impl Dialect {
         match self {
             Self::Messages => limits.anthropic(wall),
             Self::Responses | Self::Chat => limits.openai(),
-            Self::Ollama => Vec::new(),
+            Self::Gemini | Self::Ollama => Vec::new(),
         }
     }
 
@@ -189,6 +206,10 @@ impl Dialect {
             })),
             Self::Chat => data(&json!({"error": {
                 "message": "The server is overloaded", "type": "server_error", "code": "overloaded",
+            }})),
+            Self::Gemini => data(&json!({"error": {
+                "code": 503, "status": "UNAVAILABLE",
+                "message": "The model is overloaded. Please try again later.",
             }})),
             Self::Ollama => format!("{}\n", json!({"error": "the model runner has stopped"})),
         }

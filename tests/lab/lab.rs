@@ -17,9 +17,12 @@
 mod anthropic;
 mod chat;
 mod dialect;
+mod gemini;
 mod http;
+mod knobs;
 mod limits;
 mod ollama;
+mod pages;
 mod responses;
 mod route;
 mod script;

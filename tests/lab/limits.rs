@@ -215,6 +215,11 @@ pub(super) fn now_s() -> u64 {
     now().as_secs()
 }
 
+/// The same to the millisecond.
+pub(super) fn epoch_s() -> f64 {
+    now().as_millis() as f64 / 1000.0
+}
+
 /// Since the epoch.
 #[expect(
     clippy::disallowed_methods,

@@ -99,6 +99,7 @@ pub(super) fn failure(failure: &Failure) -> Reply {
         Failure::Forbidden => (403, "forbidden"),
         Failure::NoCredit => (402, "no credit is left"),
         Failure::NoModel => (404, "model not found, try pulling it first"),
+        Failure::BadRequest => (400, "the request is not valid"),
         Failure::TooLong => (400, "the input length exceeds the context length"),
     };
     Reply::json(status, &json!({"error": message}))

@@ -1,13 +1,13 @@
 //! From a request to what is done about it.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::dialect::{Answer, Conversation, Dialect, Turn};
 use super::http::{Body, Reply, Request};
-use super::limits::{Limits, Wall, reset_at};
+use super::limits::{Limits, Wall, epoch_s, reset_at};
 use super::script::{Act, FINAL_TEXT, Fault, Step, Usage};
 use super::state::{Record, State};
-use super::{ollama, tools};
+use super::{gemini, knobs, ollama, pages, tools};
 
 /// A reply with the way it is sent.
 pub(super) struct Plan {
@@ -41,7 +41,7 @@ pub(super) enum End {
 /// Decides about a request, and writes it down.
 pub(super) fn plan(state: &mut State, request: &Request) -> Plan {
     state.serial += 1;
-    let (tag, path) = split_tag(&request.path);
+    let (tag, knobs, path) = knobs::split(&state.control, &request.path);
     let mut plan = Plan {
         serial: state.serial,
         tag: tag.clone(),
@@ -60,8 +60,11 @@ pub(super) fn plan(state: &mut State, request: &Request) -> Plan {
         serial: state.serial,
         tag,
         at_ms: state.now_ms(),
+        at: epoch_s(),
         method: request.method.clone(),
         path: path.clone(),
+        query: request.query.clone(),
+        bytes: request.body.len(),
         credential: credential(request),
         headers: request.headers.clone(),
         body: serde_json::from_slice(&request.body).unwrap_or_default(),
@@ -73,14 +76,25 @@ pub(super) fn plan(state: &mut State, request: &Request) -> Plan {
         plan.how = "websocket";
     } else if let (Some(dialect), "POST") = (Dialect::of_path(&path), request.method.as_str()) {
         plan.is_model_call = true;
-        let said = dialect.read(&record.body);
+        let said = dialect.read(&path, &record.body);
         record.dialect = Some(dialect.name());
-        call(state, &mut plan, dialect, &said);
+        let judgement = (dialect == Dialect::Gemini).then(|| gemini::judgement(&record.body));
+        let number = state.tag(&plan.tag).counts.requests + 1;
+        if let Some(words) = judgement.flatten() {
+            let step = Step::text("");
+            answer(&mut plan, dialect, &said, Answer::Text(words), &step);
+        } else if let Some(knobs) = &knobs {
+            tell(state, plan.serial, &plan.tag, said.problems.clone());
+            knobs.mode(number).clone_into(&mut record.mode);
+            knobs.play(&mut plan, dialect, &said, &record.mode);
+        } else {
+            call(state, &mut plan, dialect, &said);
+        }
         record.model = said.model;
         record.stream = said.stream;
         record.prompt = said.prompt;
         record.tools = said.tools;
-    } else if let Some(reply) = page(state, &plan.tag, request, &path, &record.body) {
+    } else if let Some(reply) = pages::page(state, &record, knobs.as_ref()) {
         plan.reply = reply;
     }
     let counts = &mut state.tag(&plan.tag).counts;
@@ -93,22 +107,12 @@ pub(super) fn plan(state: &mut State, request: &Request) -> Plan {
     plan
 }
 
-/// `/__m/<tag>/path` is `path` of that tag.
-fn split_tag(path: &str) -> (String, String) {
-    match path.strip_prefix("/__m/") {
-        Some(rest) => {
-            let (tag, path) = rest.split_once('/').unwrap_or((rest, ""));
-            (tag.to_owned(), format!("/{path}"))
-        }
-        None => (String::new(), path.to_owned()),
-    }
-}
-
 fn credential(request: &Request) -> Option<String> {
     let bearer = request
         .header("authorization")
         .map(|v| v.trim_start_matches("Bearer "));
-    bearer.or(request.header("x-api-key")).map(str::to_owned)
+    let keys = ["x-api-key", "x-goog-api-key"].map(|name| request.header(name));
+    bearer.or(keys[0]).or(keys[1]).map(str::to_owned)
 }
 
 /// What no request may have.
@@ -136,7 +140,7 @@ fn inspect(state: &mut State, request: &Request, record: &Record) {
         problems.push(format!(
             "a body encoded as {encoding}, which the lab cannot read"
         ));
-    } else if request.method == "POST" && record.body == Value::Null {
+    } else if request.method == "POST" && record.body.is_null() {
         problems.push("a body that is not JSON".into());
     }
     let wanted = state.tag(&record.tag).credential.clone();
@@ -235,7 +239,13 @@ fn refuse(state: &mut State, plan: &mut Plan, dialect: Dialect, wall: Wall, how:
     plan.how = how;
 }
 
-fn answer(plan: &mut Plan, dialect: Dialect, said: &Conversation, answer: Answer, step: &Step) {
+pub(super) fn answer(
+    plan: &mut Plan,
+    dialect: Dialect,
+    said: &Conversation,
+    answer: Answer,
+    step: &Step,
+) {
     let usage = step.usage.unwrap_or(Usage::USUAL);
     plan.reply = dialect.answer(&Turn {
         model: &said.model,
@@ -247,7 +257,7 @@ fn answer(plan: &mut Plan, dialect: Dialect, said: &Conversation, answer: Answer
     plan.usage = Some(dialect.reported(usage));
 }
 
-fn with_headers(plan: &mut Plan, headers: impl IntoIterator<Item = (String, String)>) {
+pub(super) fn with_headers(plan: &mut Plan, headers: impl IntoIterator<Item = (String, String)>) {
     let id = format!("req_lab_{:06}", plan.serial);
     let has_id = plan
         .reply
@@ -261,7 +271,7 @@ fn with_headers(plan: &mut Plan, headers: impl IntoIterator<Item = (String, Stri
     plan.reply.headers.extend(headers);
 }
 
-fn break_off(plan: &mut Plan, dialect: Dialect, fault: Fault) {
+pub(super) fn break_off(plan: &mut Plan, dialect: Dialect, fault: Fault) {
     plan.usage = None;
     plan.how = "broken";
     match fault {
@@ -288,92 +298,4 @@ fn break_off(plan: &mut Plan, dialect: Dialect, fault: Fault) {
             }
         }
     }
-}
-
-/// Everything that is not a model call.
-fn page(
-    state: &mut State,
-    tag: &str,
-    request: &Request,
-    path: &str,
-    body: &Value,
-) -> Option<Reply> {
-    if let Some(page) = path.strip_prefix("/__") {
-        return control(state, page, &request.query, body);
-    }
-    if let Some(reply) = ollama::page(path, &state.models, body) {
-        return Some(reply);
-    }
-    let page = match path {
-        "" | "/" | "/health" => json!({"status": "ok"}),
-        _ if path.ends_with("/count_tokens") => json!({"input_tokens": request.body.len() / 4}),
-        _ if path.ends_with("/models") => json!({
-            "object": "list",
-            "data": [{"id": "lab-model", "object": "model", "type": "model", "owned_by": "lab"}],
-            "models": [],
-            "has_more": false,
-        }),
-        _ if path.ends_with("/wham/usage") => {
-            let wall = state.wall(tag);
-            let limits = state.tag(tag).limits;
-            wall.map_or(limits, |wall| limits.behind(wall))
-                .wham(wall.is_some())
-        }
-        _ => return None,
-    };
-    Some(Reply::json(200, &page))
-}
-
-/// The switches, for use by hand; tests have the handle.
-fn control(state: &mut State, page: &str, query: &str, body: &Value) -> Option<Reply> {
-    let value = |name: &str| {
-        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        pairs
-            .filter(|(n, _)| *n == name)
-            .map(|(_, value)| value.to_owned())
-            .next()
-    };
-    let tag = value("tag").unwrap_or_default();
-    let refused = |e: serde_json::Error| Reply::json(400, &json!({"error": e.to_string()}));
-    let answer = match page {
-        "counts" => {
-            let counts = state
-                .tags
-                .iter()
-                .map(|(tag, of)| (tag.clone(), json!(of.counts)));
-            Value::Object(counts.collect())
-        }
-        "requests" => {
-            let since = value("since").and_then(|n| n.parse().ok()).unwrap_or(0);
-            json!(
-                state
-                    .records
-                    .iter()
-                    .filter(|r| r.serial > since)
-                    .collect::<Vec<_>>()
-            )
-        }
-        "violations" => json!(state.violations),
-        "unplayed" => json!(state.unplayed()),
-        "release" => {
-            state.released.insert(value("name")?);
-            json!({})
-        }
-        "script" => match serde_json::from_value(body.clone()) {
-            Ok(script) => {
-                state.play(script);
-                json!({})
-            }
-            Err(e) => return Some(refused(e)),
-        },
-        "limits" => match serde_json::from_value(body.clone()) {
-            Ok(limits) => {
-                state.tag(&tag).limits = limits;
-                json!({})
-            }
-            Err(e) => return Some(refused(e)),
-        },
-        _ => return None,
-    };
-    Some(Reply::json(200, &answer))
 }

@@ -154,6 +154,8 @@ pub(crate) enum Failure {
     NoModel,
     /// 400: the conversation is too long.
     TooLong,
+    /// 400: the request is not understood.
+    BadRequest,
 }
 
 /// Where an answer breaks.

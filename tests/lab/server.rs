@@ -284,7 +284,8 @@ fn send(shared: &Shared, out: &mut TcpStream, plan: &Plan, is_head: bool) -> io:
         }
         Body::Parts(parts) => {
             let count = if breaks {
-                parts.len().min(3)
+                // Something is left unsaid, however short the answer.
+                parts.len().saturating_sub(1).min(3)
             } else {
                 parts.len()
             };

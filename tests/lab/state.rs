@@ -44,11 +44,18 @@ pub(crate) struct Record {
     pub(crate) tag: String,
     /// Since the lab was started.
     pub(crate) at_ms: u64,
+    /// Epoch seconds.
+    pub(crate) at: f64,
     pub(crate) done_ms: Option<u64>,
     pub(crate) method: String,
     /// Without the tag.
     pub(crate) path: String,
-    /// `messages`, `responses`, `chat`, `ollama`; none for what is not a model call.
+    pub(crate) query: String,
+    /// Of the body.
+    pub(crate) bytes: usize,
+    /// By which a call with knobs was answered.
+    pub(crate) mode: String,
+    /// `messages`, `responses`, `chat`, `gemini`, `ollama`; none for what is not a model call.
     pub(crate) dialect: Option<&'static str>,
     /// 0 as long as nothing is answered.
     pub(crate) status: u16,
@@ -89,6 +96,8 @@ pub(super) struct State {
     pub(super) forbidden: Vec<String>,
     /// Ollama's.
     pub(super) models: Vec<String>,
+    /// Knobs that are set for every request.
+    pub(super) control: BTreeMap<String, String>,
     script: Script,
     /// The next step, by rule, tag and what the group of its pattern matched.
     places: BTreeMap<Place, usize>,
@@ -114,6 +123,7 @@ impl State {
             violations: Vec::new(),
             forbidden: Vec::new(),
             models: vec!["lab-model:latest".into()],
+            control: BTreeMap::new(),
             script,
             places: BTreeMap::new(),
         }
@@ -127,6 +137,14 @@ impl State {
     pub(super) fn play(&mut self, script: Script) {
         self.script = script;
         self.places.clear();
+    }
+
+    /// Forgets counts, records, walls and knobs.
+    pub(super) fn reset(&mut self) {
+        self.control.clear();
+        self.tags.clear();
+        self.records.clear();
+        self.violations.clear();
     }
 
     pub(super) fn add_rule(&mut self, rule: Rule) {

@@ -6,7 +6,7 @@ use crate::lab::{Failure, Script, Step, Upstream, Usage};
 
 use super::client;
 use super::client::{ask, ask_streamed, body};
-use super::{ALL, CHAT, MESSAGES, OLLAMA, RESPONSES, words};
+use super::{ALL, CHAT, GEMINI, MESSAGES, OLLAMA, RESPONSES, words};
 
 #[test]
 fn text_is_answered_in_every_protocol_streamed_and_plain() {
@@ -48,6 +48,7 @@ fn what_is_reported_is_what_is_counted() {
         (MESSAGES, sum(14, 10, 6, 4)),
         (RESPONSES, sum(18, 10, 6, 0)),
         (CHAT, sum(18, 10, 6, 0)),
+        (GEMINI, sum(18, 10, 6, 0)),
         (OLLAMA, sum(24, 10, 0, 0)),
     ] {
         let step = Step::text("x").usage(usage);
@@ -55,6 +56,16 @@ fn what_is_reported_is_what_is_counted() {
         let plain = ask(&lab, "t", path, &body(path, "hello")).json();
         let reported = match path {
             OLLAMA => json!([plain["prompt_eval_count"], plain["eval_count"]]),
+            // Thoughts are counted apart.
+            GEMINI => json!([
+                plain["usageMetadata"]["promptTokenCount"],
+                plain["usageMetadata"]["candidatesTokenCount"]
+                    .as_u64()
+                    .unwrap()
+                    + plain["usageMetadata"]["thoughtsTokenCount"]
+                        .as_u64()
+                        .unwrap()
+            ]),
             CHAT => json!([
                 plain["usage"]["prompt_tokens"],
                 plain["usage"]["completion_tokens"]
@@ -88,6 +99,11 @@ fn a_shell_step_uses_the_tool_that_is_offered() {
         (RESPONSES, "exec_command", json!({"cmd": "ls"})),
         (CHAT, "shell", json!({"command": ["bash", "-lc", "ls"]})),
         (
+            GEMINI,
+            "run_shell_command",
+            json!({"command": "ls", "description": "a step of the script"}),
+        ),
+        (
             OLLAMA,
             "shell_command",
             json!({"command": "ls", "description": "a step of the script"}),
@@ -109,6 +125,10 @@ fn a_shell_step_uses_the_tool_that_is_offered() {
             CHAT => {
                 let call = &plain["choices"][0]["message"]["tool_calls"][0]["function"];
                 (call["name"].clone(), parsed(&call["arguments"]))
+            }
+            GEMINI => {
+                let call = &plain["candidates"][0]["content"]["parts"][0]["functionCall"];
+                (call["name"].clone(), call["args"].clone())
             }
             _ => {
                 let call = &plain["message"]["tool_calls"][0]["function"];
@@ -189,14 +209,15 @@ fn each_failure_has_the_status_its_provider_gives_it() {
         retry_after_s: Some(2),
     };
     for (failure, statuses) in [
-        (limited, [429, 429, 429, 429]),
-        (Failure::Overloaded, [529, 503, 503, 503]),
-        (Failure::Internal, [500, 500, 500, 500]),
-        (Failure::Unauthorized, [401, 401, 401, 401]),
-        (Failure::Forbidden, [403, 403, 403, 403]),
-        (Failure::NoCredit, [400, 429, 429, 402]),
-        (Failure::NoModel, [404, 404, 404, 404]),
-        (Failure::TooLong, [400, 400, 400, 400]),
+        (limited, [429, 429, 429, 429, 429]),
+        (Failure::Overloaded, [529, 503, 503, 503, 503]),
+        (Failure::Internal, [500, 500, 500, 500, 500]),
+        (Failure::Unauthorized, [401, 401, 401, 401, 401]),
+        (Failure::Forbidden, [403, 403, 403, 403, 403]),
+        (Failure::NoCredit, [400, 429, 429, 429, 402]),
+        (Failure::NoModel, [404, 404, 404, 404, 404]),
+        (Failure::TooLong, [400, 400, 400, 400, 400]),
+        (Failure::BadRequest, [400, 400, 400, 400, 400]),
     ] {
         for (path, status) in ALL.into_iter().zip(statuses) {
             let lab = Upstream::start(Script::steps([Step::fail(failure.clone())]));
@@ -204,7 +225,12 @@ fn each_failure_has_the_status_its_provider_gives_it() {
             assert_eq!(got.status, status, "{path} {failure:?}");
             assert!(got.json().get("error").is_some());
             let waits = matches!(failure, Failure::RateLimited { .. });
-            assert_eq!(got.header("retry-after"), waits.then_some("2"));
+            if path == GEMINI {
+                // In the body, where its clients look for it.
+                assert_eq!(got.body.contains(r#""retryDelay":"2s""#), waits);
+            } else {
+                assert_eq!(got.header("retry-after"), waits.then_some("2"));
+            }
             let counts = lab.counts("t");
             assert_eq!(
                 counts.statuses.into_iter().collect::<Vec<_>>(),

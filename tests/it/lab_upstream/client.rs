@@ -92,6 +92,9 @@ pub(super) fn body(path: &str, prompt: &str) -> Value {
     match path {
         "/v1/responses" => json!({"model": "m", "input": prompt}),
         "/api/chat" => json!({"model": "lab-model", "messages": messages, "stream": false}),
+        "/v1beta/models/m:generateContent" => {
+            json!({"contents": [{"role": "user", "parts": [{"text": prompt}]}]})
+        }
         _ => json!({"model": "m", "max_tokens": 9, "messages": messages}),
     }
 }
@@ -99,6 +102,7 @@ pub(super) fn body(path: &str, prompt: &str) -> Value {
 pub(super) fn with_tools(path: &str, mut body: Value, names: &[&str]) -> Value {
     let tool = |name: &&str| match path {
         "/v1/messages" | "/v1/responses" => json!({"name": name}),
+        "/v1beta/models/m:generateContent" => json!({"functionDeclarations": [{"name": name}]}),
         _ => json!({"type": "function", "function": {"name": name}}),
     };
     body["tools"] = names.iter().map(tool).collect();
@@ -115,6 +119,11 @@ pub(super) fn ask(lab: &Upstream, tag: &str, path: &str, body: &Value) -> Got {
 }
 
 pub(super) fn ask_streamed(lab: &Upstream, tag: &str, path: &str, body: &Value) -> Got {
+    // One protocol asks for a stream in its path.
+    if let Some(path) = path.strip_suffix(":generateContent") {
+        let path = format!("{path}:streamGenerateContent?alt=sse");
+        return ask(lab, tag, &path, body);
+    }
     ask(lab, tag, path, &streamed(body.clone()))
 }
 
