@@ -29,6 +29,10 @@ walls *ARGS:
 e2e *ARGS:
     scripts/e2e/run.sh {{ ARGS }}
 
+# Every agent CLI in everything a server can do to it, as a table (needs npm; `UPSTREAM=URL`)
+conformance:
+    scripts/e2e/conformance.sh
+
 # The documentation of the code, private items included
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items

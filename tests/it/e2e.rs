@@ -6,6 +6,7 @@ mod claude;
 mod claude_alone;
 mod codex;
 mod codex_alone;
+mod conformance;
 mod embedded;
 mod errors;
 mod goals;

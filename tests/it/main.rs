@@ -8,6 +8,7 @@ mod beads;
 mod capacity;
 mod commands;
 mod conflict;
+mod conformance;
 mod dependencies;
 mod docs;
 #[cfg(feature = "e2e")]

@@ -193,9 +193,11 @@ fn error(status: u16, name: &str, message: &str) -> Reply {
 
 fn exhausted(per: &str, limit: &str, retry_after_s: Option<u64>) -> Reply {
     let metric = "generativelanguage.googleapis.com/generate_content_free_tier_requests";
-    let mut message = format!(
+    let retry = retry_after_s.map(|seconds| format!("\nPlease retry in {seconds}s."));
+    let message = format!(
         "You exceeded your current quota, please check your plan and billing details.\n* Quota \
-         exceeded for metric: {metric}, limit: {limit}"
+         exceeded for metric: {metric}, limit: {limit}{}",
+        retry.unwrap_or_default()
     );
     let mut details = vec![json!({
         "@type": "type.googleapis.com/google.rpc.QuotaFailure",
@@ -207,7 +209,6 @@ fn exhausted(per: &str, limit: &str, retry_after_s: Option<u64>) -> Reply {
         }],
     })];
     if let Some(seconds) = retry_after_s {
-        message.push_str(&format!("\nPlease retry in {seconds}s."));
         details.push(json!({
             "@type": "type.googleapis.com/google.rpc.RetryInfo",
             "retryDelay": format!("{seconds}s"),

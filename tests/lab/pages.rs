@@ -30,19 +30,18 @@ pub(super) fn page(state: &mut State, of: &Record, knobs: Option<&Knobs>) -> Opt
             "models": [],
             "has_more": false,
         }),
-        _ if path.ends_with("/wham/usage") || path.ends_with("/codex/usage") => match knobs {
-            Some(knobs) => {
+        _ if path.ends_with("/wham/usage") || path.ends_with("/codex/usage") => {
+            if let Some(knobs) = knobs {
                 let mode = knobs.mode(1);
                 let limits = knobs.limits(Dialect::Responses, mode);
                 limits.wham(mode == "429limit")
-            }
-            None => {
+            } else {
                 let wall = state.wall(&of.tag);
                 let limits = state.tag(&of.tag).limits;
                 wall.map_or(limits, |wall| limits.behind(wall))
                     .wham(wall.is_some())
             }
-        },
+        }
         _ => return None,
     };
     Some(Reply::json(200, &page))

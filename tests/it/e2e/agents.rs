@@ -42,7 +42,7 @@ impl RealAgents {
         self.program("ccusage")
     }
 
-    fn program(&self, name: &str) -> PathBuf {
+    pub(super) fn program(&self, name: &str) -> PathBuf {
         let path = self.bin.join(name);
         assert!(
             path.exists(),
