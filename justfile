@@ -30,8 +30,8 @@ e2e *ARGS:
     scripts/e2e/run.sh {{ ARGS }}
 
 # Every agent CLI in everything a server can do to it, as a table (needs npm; `UPSTREAM=URL`)
-conformance:
-    scripts/e2e/conformance.sh
+conformance *ARGS:
+    scripts/e2e/conformance.sh {{ ARGS }}
 
 # The documentation of the code, private items included
 doc:

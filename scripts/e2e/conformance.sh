@@ -1,8 +1,20 @@
 #!/bin/sh
-# conformance.sh: every agent CLI in every scenario (docs/conformance.md says which), as a table
-# that ends with `conformance: N of N`. UPSTREAM=URL drives another upstream than the lab;
-# CONFORMANCE_ONLY=TEXT runs the rows whose names contain TEXT; UPDATE_DOCS=1 keeps the table.
+# conformance.sh [NAME=VALUE...]: every agent CLI in every scenario (docs/conformance.md says
+# which), as a table that ends with `conformance: N of N`. UPSTREAM=URL, as an argument or in the
+# environment, drives another upstream than the lab; CONFORMANCE_ONLY=TEXT runs the rows whose names
+# contain TEXT; UPDATE_DOCS=1 keeps the table.
 set -eu
+
+for given in "$@"; do
+    case $given in
+    UPSTREAM=* | CONFORMANCE_ONLY=* | UPDATE_DOCS=*) export "${given?}" ;;
+    http://*) export UPSTREAM="$given" ;;
+    *)
+        printf 'error: `%s` is not understood: UPSTREAM=URL, CONFORMANCE_ONLY=TEXT or UPDATE_DOCS=1\n' "$given" >&2
+        exit 2
+        ;;
+    esac
+done
 
 scripts=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 cd "$scripts/../.."

@@ -4,8 +4,8 @@
 
 mod chat;
 mod command;
+mod exit;
 mod reader;
-mod said;
 mod table;
 
 use std::path::PathBuf;

@@ -65,7 +65,7 @@ impl Reader {
         match kind {
             ProviderKind::Claude => Some(Self::Claude(claude::Reader::new(earlier, words))),
             ProviderKind::Codex => Some(Self::Codex(codex::Reader::new(earlier, words))),
-            ProviderKind::Gemini => Some(Self::Gemini(gemini::Reader::new(words))),
+            ProviderKind::Gemini => Some(Self::Gemini(gemini::Reader::new(earlier, words))),
             ProviderKind::Opencode => Some(Self::Opencode(opencode::Reader::new(words))),
             ProviderKind::Command => Some(Self::Command(command::Reader::new(words))),
             ProviderKind::Ollama

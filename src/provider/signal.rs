@@ -200,7 +200,9 @@ impl Outcome {
     /// Whether a run that ended so and reported no usage has used nothing. An answer that was
     /// begun is paid for, however it broke.
     pub(crate) fn used_nothing(&self) -> bool {
-        self.class.is_refusal() && ![BROKEN_ANSWER, STUCK_ON_NETWORK].contains(&self.rule)
+        // Without its session the program does not ask anybody.
+        self.rule == SESSION_UNKNOWN
+            || self.class.is_refusal() && ![BROKEN_ANSWER, STUCK_ON_NETWORK].contains(&self.rule)
     }
 
     /// Whether the session may be resumed. A conversation that is gone, full or refused as it

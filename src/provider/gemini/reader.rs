@@ -13,18 +13,10 @@ use super::super::reader::{
 };
 use super::super::rule::{Facts, OURS, REST, class_of_text, first};
 use super::super::signal::{Class, Observation, Outcome, Scope, Signal, WindowStatus};
-use super::chat;
-use super::said::{class_of, code, sentence};
-use super::table::TABLE;
+use super::exit::{class_of, code, sentence};
+use super::{chat, table::TABLE};
 use crate::core::text::count as counted;
 use crate::core::{LimitKind, LimitUnit, Timestamp, Usage};
-
-/// Its own exit codes, as words for the table.
-pub(super) const LOGIN: &str = "exit_login";
-pub(super) const INPUT: &str = "exit_input";
-pub(super) const SETTINGS: &str = "exit_settings";
-pub(super) const TURNS: &str = "exit_turns";
-pub(super) const TRUST: &str = "exit_trust";
 
 /// A cause: the server took requests and did not answer.
 pub(super) const NO_ANSWER: &str = "no_answer";
@@ -50,6 +42,8 @@ pub(crate) struct Reader {
     words: Words,
     meter: Meter,
     session: Option<String>,
+    /// Whether that session can be gone on with: it is kept once an answer came to its end.
+    is_kept: bool,
     model: Option<String>,
     refused: Option<String>,
     /// What the model has said since it last used a tool.
@@ -65,9 +59,10 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    pub(crate) fn new(words: Words) -> Self {
+    pub(crate) fn new(earlier: Usage, words: Words) -> Self {
         Self {
             words,
+            is_kept: !earlier.is_zero(),
             meter: Meter::default(),
             session: None,
             model: None,
@@ -93,7 +88,7 @@ impl Reader {
                 let session = session_id(&event, "session_id");
                 if let Some(id) = session.filter(|id| self.session.as_ref() != Some(id)) {
                     self.session = Some(id.clone());
-                    signals.push(Signal::Session(id));
+                    signals.extend(self.is_kept.then_some(Signal::Session(id)));
                 }
                 self.model_is(text(&event, "model"), &mut signals);
             }
@@ -103,6 +98,7 @@ impl Reader {
             }
             Some("tool_use") => {
                 self.waiting = None;
+                self.answered(&mut signals);
                 self.flush(&mut signals);
                 signals.push(Signal::Tool {
                     name: self.words.line(text(&event, "tool_name").unwrap_or("tool")),
@@ -126,6 +122,13 @@ impl Reader {
         if self.model.as_ref() != Some(&model) {
             self.model = Some(model.clone());
             signals.push(Signal::Model(model));
+        }
+    }
+
+    fn answered(&mut self, signals: &mut Vec<Signal>) {
+        if !self.is_kept {
+            self.is_kept = true;
+            signals.extend(self.session.clone().map(Signal::Session));
         }
     }
 
@@ -175,6 +178,7 @@ impl Reader {
         self.refused = refused.map(|(name, _)| self.words.line(name));
         signals.extend(self.meter.raise(usage_of(stats)));
         if ok {
+            self.answered(signals);
             let text = self.words.text(self.said.trim());
             self.said.clone_from(&text);
             if !text.is_empty() {

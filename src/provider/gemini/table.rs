@@ -2,8 +2,9 @@
 //! between 41 and 55; the sentences are the API's. `f.causes` holds its exit codes as words.
 
 use super::super::rule::{Rule, rule};
-use super::super::signal::{BAD_REQUEST, Class, SESSION_UNKNOWN};
-use super::reader::{INPUT, LOGIN, NO_ANSWER, SETTINGS, TRUST, TURNS};
+use super::super::signal::{BAD_REQUEST, BROKEN_ANSWER, Class, SESSION_UNKNOWN};
+use super::exit::{INPUT, LOGIN, SETTINGS, TRUST, TURNS};
+use super::reader::NO_ANSWER;
 
 pub(super) const TABLE: &[Rule] = &[
     rule(SESSION_UNKNOWN, Class::Broken, |f| {
@@ -99,7 +100,7 @@ pub(super) const TABLE: &[Rule] = &[
             ])
     }),
     // The request went out; nobody knows what became of it, nor what it cost.
-    rule("answer_cut_off", Class::Broken, |f| {
+    rule(BROKEN_ANSWER, Class::Network, |f| {
         f.failed()
             && f.says(&[
                 "without a finish reason",

@@ -2,7 +2,7 @@
 //! they mean depends on the provider behind it, so that this table knows the words of several.
 
 use super::super::rule::{Rule, rule};
-use super::super::signal::{BAD_REQUEST, Class, SESSION_UNKNOWN};
+use super::super::signal::{BAD_REQUEST, BROKEN_ANSWER, Class, SESSION_UNKNOWN};
 use super::reader::{ASKED, LOOPS};
 
 pub(super) const TABLE: &[Rule] = &[
@@ -117,7 +117,7 @@ pub(super) const TABLE: &[Rule] = &[
     rule("no_answer", Class::Silent, |f| {
         f.failed() && f.says(&["timed out", "timeout"])
     }),
-    rule("answer_cut_off", Class::Broken, |f| {
+    rule(BROKEN_ANSWER, Class::Network, |f| {
         f.failed()
             && f.says(&[
                 "connection reset",

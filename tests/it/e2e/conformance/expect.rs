@@ -192,7 +192,9 @@ pub(super) fn expect(program: Program, scenario: Scenario) -> Expect {
         Scenario::Truncated => match program {
             // It asks a last time without a stream, and has its answer.
             Claude => Expect::done("truncate", open(42)).calls(4),
-            Codex | Gemini | Opencode => Expect::paused("truncate", "network")
+            // Every event of Google's tells the usage, and the program passes it on.
+            Gemini => Expect::paused("truncate", "network").calls(27),
+            Codex | Opencode => Expect::paused("truncate", "network")
                 .calls(27)
                 .charge(Charge::Estimate),
         },

@@ -98,6 +98,14 @@ pub(super) struct Call {
     how: String,
 }
 
+impl Told {
+    /// The same usage, and a request for each answer.
+    pub(super) fn is(&self, usage: Usage, requests: u64) -> bool {
+        let answers = self.answers..=self.answers + self.cut;
+        usage == self.usage && answers.contains(&requests)
+    }
+}
+
 impl Call {
     /// Its answer was sent to its end, usage included.
     fn is_answered(&self) -> bool {
@@ -118,6 +126,8 @@ pub(super) struct Told {
     /// In answers that came to their end, and in what came of the others.
     pub(super) usage: Usage,
     pub(super) answers: u64,
+    /// Answers that broke off on the way; a program may count them as requests.
+    pub(super) cut: u64,
     /// If every broken answer had come to its end too.
     pub(super) at_most: Usage,
 }
@@ -178,6 +188,7 @@ impl Upstream {
         let mut told = Told {
             usage: Usage::default(),
             answers: 0,
+            cut: 0,
             at_most: Usage::default(),
         };
         for call in calls {
@@ -186,12 +197,18 @@ impl Upstream {
             if call.is_answered() {
                 told.usage += *usage;
                 told.answers += 1;
-            } else if call.is_cut() && call.dialect == Dialect::Messages {
-                // Its first event tells the input, and one token of output; elsewhere the last
-                // event tells it all.
-                told.usage += Usage {
-                    output: 1,
-                    ..*usage
+            } else if call.is_cut() {
+                told.cut += 1;
+                told.usage += match call.dialect {
+                    // The first event tells the input, and one token of output.
+                    Dialect::Messages => Usage {
+                        output: 1,
+                        ..*usage
+                    },
+                    // Every event tells it all.
+                    Dialect::Gemini => *usage,
+                    // The last event tells it all.
+                    Dialect::Responses | Dialect::Chat => Usage::default(),
                 };
             }
             if call.status == 200 {

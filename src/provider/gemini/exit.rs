@@ -1,13 +1,19 @@
-//! What Gemini CLI says of a failure: the API's error within its own sentence, and its exit code.
+//! What Gemini CLI says in the end, by its exit code and by its sentences.
 
 use serde_json::Value;
 
 use super::super::reader::text;
 use super::super::rule::class_of_text;
 use super::super::signal::Class;
-use super::reader::{INPUT, LOGIN, SETTINGS, TRUST, TURNS};
 use super::table::TABLE;
 use crate::process::Exit;
+
+/// Its own exit codes, as words for the table.
+pub(super) const LOGIN: &str = "exit_login";
+pub(super) const INPUT: &str = "exit_input";
+pub(super) const SETTINGS: &str = "exit_settings";
+pub(super) const TURNS: &str = "exit_turns";
+pub(super) const TRUST: &str = "exit_trust";
 
 /// `[API Error: TEXT]` and advice behind it; TEXT may be the API's own JSON.
 pub(super) fn sentence(said: &str) -> String {
