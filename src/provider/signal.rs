@@ -193,6 +193,8 @@ pub(crate) const SESSION_UNKNOWN: &str = "session_unknown";
 pub(crate) const BAD_REQUEST: &str = "bad_request";
 /// The server had begun to answer, and its answer broke off or made no sense.
 pub(crate) const BROKEN_ANSWER: &str = "broken_answer";
+/// It did not understand what the server answered, and asked again without end.
+pub(crate) const ENDLESS_ANSWERS: &str = "answers_without_end";
 /// It was ended while it waited to try again after an error of the way to the server.
 pub(crate) const STUCK_ON_NETWORK: &str = "stuck_on_network";
 
@@ -202,7 +204,8 @@ impl Outcome {
     pub(crate) fn used_nothing(&self) -> bool {
         // Without its session the program does not ask anybody.
         self.rule == SESSION_UNKNOWN
-            || self.class.is_refusal() && ![BROKEN_ANSWER, STUCK_ON_NETWORK].contains(&self.rule)
+            || self.class.is_refusal()
+                && ![BROKEN_ANSWER, ENDLESS_ANSWERS, STUCK_ON_NETWORK].contains(&self.rule)
     }
 
     /// Whether the session may be resumed. A conversation that is gone, full or refused as it

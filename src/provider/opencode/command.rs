@@ -139,9 +139,16 @@ fn config(plan: &RunPlan, target: Option<&Target>) -> Result<Value, ProviderErro
         return Ok(config);
     };
     let whole = plan.entry.idle_timeout.0;
+    // Where rigs itself would end the run by then, it does so first.
+    let later = whole + Duration::from_secs(10);
+    let pause = if whole > LONGEST_PAUSE {
+        LONGEST_PAUSE
+    } else {
+        later
+    };
     let mut options = json!({
-        "timeout": millis(whole),
-        "chunkTimeout": millis(whole.min(LONGEST_PAUSE)),
+        "timeout": millis(later),
+        "chunkTimeout": millis(pause),
     });
     if let Some(url) = plan.entry.base_url.as_deref() {
         options["baseURL"] = json!(base_url(url)?);

@@ -2,7 +2,7 @@
 //! they mean depends on the provider behind it, so that this table knows the words of several.
 
 use super::super::rule::{Rule, rule};
-use super::super::signal::{BAD_REQUEST, BROKEN_ANSWER, Class, SESSION_UNKNOWN};
+use super::super::signal::{BAD_REQUEST, BROKEN_ANSWER, Class, ENDLESS_ANSWERS, SESSION_UNKNOWN};
 use super::reader::{ASKED, LOOPS};
 
 pub(super) const TABLE: &[Rule] = &[
@@ -25,7 +25,7 @@ pub(super) const TABLE: &[Rule] = &[
         f.finished != Some(true)
             && (f.says(&unknown) || unknown.iter().any(|word| f.stderr.contains(word)))
     }),
-    rule("answers_without_end", Class::Broken, |f| f.cause(&[LOOPS])),
+    rule(ENDLESS_ANSWERS, Class::Network, |f| f.cause(&[LOOPS])),
     // A question that nobody answers ends the run as if all were well.
     rule("asked_a_person", Class::Failed, |f| {
         f.finished.is_none() && f.cause(&[ASKED])

@@ -146,9 +146,10 @@ pub(super) fn expect(program: Program, scenario: Scenario) -> Expect {
         Scenario::Ok => Expect::done("ok", open(42)),
         Scenario::Warning => Expect::done("warn", open(91)),
         Scenario::Limit => match program {
-            Claude | Codex | Opencode => {
-                Expect::walled(LIMIT, "limit", Tank::ClosedUntilReset, Then::Waits)
-            }
+            Claude | Codex => Expect::walled(LIMIT, "limit", Tank::ClosedUntilReset, Then::Waits),
+            // It would wait for the reset by itself, for days, and says that it waits but not
+            // until when: it is ended, and half an hour later asked again.
+            Opencode => Expect::walled(LIMIT, "limit", Tank::ClosedForAWhile, Then::Later),
             // It says that the day's quota is used up, and not until when.
             Gemini => Expect::walled(LIMIT, "limit", Tank::ClosedForTheDay, Then::Later),
         },
@@ -161,14 +162,16 @@ pub(super) fn expect(program: Program, scenario: Scenario) -> Expect {
             // Their own retries are bounded, and heed the header.
             let calls = match program {
                 Codex => 9,
-                Claude | Gemini | Opencode => 4,
+                Opencode => 6,
+                Claude | Gemini => 4,
             };
             Expect::walled(knobs, "rate_limited", Tank::ClosedForAWhile, Then::Later).calls(calls)
         }
         Scenario::Overloaded => {
             let calls = match program {
                 Codex => 27,
-                Claude | Gemini | Opencode => 12,
+                Opencode => 18,
+                Claude | Gemini => 12,
             };
             Expect::paused("529", "overloaded").calls(calls)
         }
@@ -199,8 +202,11 @@ pub(super) fn expect(program: Program, scenario: Scenario) -> Expect {
                 .charge(Charge::Estimate),
         },
         Scenario::LimitInMidRun => match program {
-            Claude | Codex | Opencode => {
+            Claude | Codex => {
                 Expect::walled(MID_RUN, "limit", Tank::ClosedUntilReset, Then::Waits).calls(2)
+            }
+            Opencode => {
+                Expect::walled(MID_RUN, "limit", Tank::ClosedForAWhile, Then::Later).calls(2)
             }
             Gemini => Expect::walled(MID_RUN, "limit", Tank::ClosedForTheDay, Then::Later).calls(2),
         },

@@ -98,7 +98,7 @@ impl Stage<'_> {
     }
 
     fn rigs(&self, args: &[&str]) -> crate::harness::Run<'_> {
-        rigs(self.env, &self.repo, args).timeout(Duration::from_mins(3))
+        rigs(self.env, &self.repo, args).timeout(Duration::from_mins(8))
     }
 
     fn json(&self, args: &[&str]) -> Value {
@@ -246,7 +246,14 @@ impl Stage<'_> {
             Tank::ClosedForAWhile => {
                 let wait = until.and_then(|ms| after(ms, last));
                 let least = RETRY_AFTER as i64;
-                let fits = wait.is_some_and(|s| (least..=120 + JITTER as i64).contains(&s));
+                // A plan's limit is looked at again after half an hour, a rate after a minute or
+                // two.
+                let most = if self.expect.class == "limit" {
+                    1800
+                } else {
+                    120
+                };
+                let fits = wait.is_some_and(|s| (least..=most + JITTER as i64).contains(&s));
                 (fits && paused.is_none(), "closed for a while".to_owned())
             }
             Tank::Paused => {
