@@ -24,14 +24,13 @@ pub(crate) mod settings;
 pub(crate) mod template;
 #[cfg(test)]
 mod tests;
-mod tree;
+pub(crate) mod tree;
 mod variables;
 
 pub(crate) use crate::core::{LimitKind, LimitUnit, Strategy};
 pub(crate) use env::Env;
 pub(crate) use home::HomeError;
 pub(crate) use load::{Config, Given};
-#[cfg(test)]
 pub(crate) use origin::Origin;
 pub(crate) use paths::Paths;
 pub(crate) use problem::ConfigError;

@@ -14,10 +14,6 @@ pub(crate) mod limit;
 pub(crate) mod money;
 pub(crate) mod provider_name;
 pub(crate) mod redact;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "rules with hours and days are not read yet")
-)]
 pub(crate) mod schedule;
 pub(crate) mod suggest;
 pub(crate) mod task;

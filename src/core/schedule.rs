@@ -98,10 +98,21 @@ impl Days {
 
 impl fmt::Display for Days {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&str> = (0..7)
-            .filter(|day| self.0 & (1 << day) != 0)
-            .map(|day| NAMES[day])
-            .collect();
+        let has = |day: usize| self.0 & (1 << day) != 0;
+        let mut names = Vec::new();
+        let mut day = 0;
+        while day < 7 {
+            let last = (day..7).take_while(|d| has(*d)).last();
+            match last {
+                None => {}
+                Some(last) if last > day + 1 => {
+                    names.push(format!("{}-{}", NAMES[day], NAMES[last]));
+                    day = last;
+                }
+                Some(_) => names.push(NAMES[day].to_owned()),
+            }
+            day += 1;
+        }
         f.pad(&names.join(","))
     }
 }
@@ -205,6 +216,18 @@ impl Schedule {
         Some(self.zone.first(end))
             .filter(|end| *end > at)
             .or(Some(at + Duration::from_mins(15)))
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(days) = self.days {
+            write!(f, "{days} ")?;
+        }
+        if let Some(hours) = self.hours {
+            write!(f, "{hours} ")?;
+        }
+        write!(f, "{}", self.zone)
     }
 }
 
