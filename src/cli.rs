@@ -17,6 +17,7 @@ mod input;
 mod model;
 pub(crate) mod output;
 pub(crate) mod page;
+mod policy;
 mod provider;
 mod repo;
 mod schema;
@@ -110,6 +111,8 @@ enum Command {
     Model(model::Command),
     #[command(subcommand)]
     Foreman(foreman::Command),
+    #[command(subcommand)]
+    Policy(policy::Command),
     Status(status::Args),
     Why(why::Args),
     Events(events::Args),
@@ -164,6 +167,7 @@ fn dispatch(command: Command, app: &mut App) -> Ended {
             Command::Provider(command) => provider::run(command, app).await,
             Command::Model(command) => model::run(command, app).await,
             Command::Foreman(command) => foreman::run(command, app).await,
+            Command::Policy(command) => policy::run(command, app).await,
             Command::Status(args) => status::run(args, app).await,
             Command::Why(args) => why::run(args, app).await,
             Command::Events(args) => events::run(args, app).await,

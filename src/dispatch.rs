@@ -4,5 +4,7 @@
 
 pub(crate) mod affinity;
 mod decide;
+mod ruled;
 
 pub(crate) use decide::{Candidate, Decision, Room, decide};
+pub(crate) use ruled::rule;

@@ -33,12 +33,13 @@ mod polecat;
 mod prompt;
 mod recover;
 mod review;
+pub(crate) mod rules;
 mod stage;
 mod sweep;
 mod worktree;
 
 pub(crate) use context::{Context, ForemanError};
-pub(crate) use dispatching::route;
+pub(crate) use dispatching::{route, told_of};
 pub(crate) use drive::drive;
 pub(crate) use follow::{Follower, News};
 pub(crate) use orders::{Ended, Interrupt, Orders, Scope, Until};

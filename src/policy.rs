@@ -9,8 +9,10 @@
 //! Only [`live`] touches the disk: it keeps the newest policy that could be read.
 
 pub(crate) mod budget;
+mod envelope;
 mod evaluate;
 mod facts;
+pub(crate) mod live;
 pub(crate) mod matching;
 mod names;
 mod read;
@@ -19,10 +21,10 @@ mod rule;
 mod tests;
 pub(crate) mod truth;
 
-pub(crate) use budget::{ConvoyBudget, Spending, within_budget};
-pub(crate) use evaluate::{Explained, Step, Told, Verdict, evaluate, explain};
+pub(crate) use budget::{Budget, Need, Reached, Spent, Standing, standing};
+pub(crate) use envelope::Envelope;
+pub(crate) use evaluate::{Explained, Step, Verdict, evaluate, explain};
 pub(crate) use facts::{Facts, WindowFacts};
+#[cfg(test)]
 pub(crate) use read::read;
-pub(crate) use rule::{
-    Action, Does, Effort, Modify, Otherwise, Policy, Rule, Scope, Unknown, When,
-};
+pub(crate) use rule::{Action, Does, Effort, Modify, Policy, Rule, Scope, Unknown};

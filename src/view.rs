@@ -9,6 +9,7 @@ pub(crate) mod diff;
 pub(crate) mod goal;
 pub(crate) mod init;
 pub(crate) mod model;
+pub(crate) mod policy;
 pub(crate) mod provider;
 pub(crate) mod schema;
 pub(crate) mod source;

@@ -14,6 +14,7 @@ use crate::core::words::{UnknownWord, word_enum};
 use crate::db::DbError;
 use crate::depot::DepotError;
 use crate::git::GitError;
+use crate::policy::live::PolicyError;
 
 word_enum! {
     /// What an exit code other than 0 means.
@@ -159,6 +160,16 @@ impl From<ConfigError> for Failure {
             ConfigError::Unreadable { .. } => Self::from_error(Kind::Config, &error)
                 .hint("`rigs config path` says where the file is expected"),
             ConfigError::Home(error) => error.into(),
+        }
+    }
+}
+
+impl From<PolicyError> for Failure {
+    fn from(error: PolicyError) -> Self {
+        match error {
+            PolicyError::Invalid(problems) => ConfigError::Invalid(problems).into(),
+            PolicyError::Unreadable { .. } => Self::from_error(Kind::Config, &error)
+                .hint("`general.policy_file` names the file; `rigs policy check` reads it"),
         }
     }
 }

@@ -38,14 +38,15 @@ pub(crate) async fn context(app: &App) -> Result<Context, Failure> {
     let config = app.config()?;
     let (settings, paths) = (config.settings.clone(), config.paths.clone());
     let db = app.store(Mode::Foreman).await?;
-    Ok(Context::new(
+    Context::new(
         db,
         app.clock.clone(),
         app.ids.clone(),
         settings,
         paths,
         app.env.clone(),
-    ))
+    )
+    .map_err(Failure::from)
 }
 
 /// The repository to work on: the one that was named, or the one around the current folder.
@@ -129,6 +130,7 @@ impl From<ForemanError> for Failure {
             ForemanError::Db(error) => error.into(),
             ForemanError::Depot(error) => error.into(),
             ForemanError::Git(error) => error.into(),
+            ForemanError::Policy(error) => error.into(),
             ForemanError::NoProvider(_) => Self::from_error(Kind::NotFound, &error)
                 .hint("`rigs provider list` shows the names"),
             ForemanError::Io { .. } => Self::from_error(Kind::Store, &error)

@@ -1,9 +1,11 @@
 //! Ctrl-C and its relatives, as messages.
 
+use std::io::IsTerminal;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::core::time::Span;
@@ -22,8 +24,14 @@ pub(crate) struct Signals {
 const QUEUE: usize = 8;
 
 impl Signals {
-    /// A terminal that is closed asks to end as kindly as SIGTERM does.
     pub(crate) fn listen() -> std::io::Result<Self> {
+        Self::reloading(Arc::default())
+    }
+
+    /// A terminal that is closed asks to end as kindly as SIGTERM does; any other SIGHUP asks
+    /// to read the rules again, and tells `reload`.
+    pub(crate) fn reloading(reload: Arc<Notify>) -> std::io::Result<Self> {
+        let had_terminal = std::io::stdin().is_terminal();
         let mut int = signal(SignalKind::interrupt())?;
         let mut term = signal(SignalKind::terminate())?;
         let mut hup = signal(SignalKind::hangup())?;
@@ -35,7 +43,15 @@ impl Signals {
                 let which = tokio::select! {
                     Some(()) = int.recv() => Interrupt::Int,
                     Some(()) = term.recv() => Interrupt::Term,
-                    Some(()) = hup.recv() => Interrupt::Term,
+                    Some(()) = hup.recv() => {
+                        // Of a terminal that is gone nobody can say any more that it is one.
+                        if had_terminal && !std::io::stdin().is_terminal() {
+                            Interrupt::Term
+                        } else {
+                            reload.notify_one();
+                            continue;
+                        }
+                    }
                     else => return,
                 };
                 count.send_modify(|n| *n += 1);

@@ -130,6 +130,14 @@ pub(crate) fn check(settings: &Settings, root: &Node) -> Vec<Problem> {
         &["general", "worktree_dir"],
         "must be an absolute path",
     );
+    c.require(
+        general
+            .policy_file
+            .as_ref()
+            .is_none_or(|file| file.is_absolute()),
+        &["general", "policy_file"],
+        "must be an absolute path",
+    );
     for (name, provider) in &settings.providers {
         provider::entry(&mut c, name.as_str(), provider);
     }
@@ -164,15 +172,43 @@ pub(crate) fn check(settings: &Settings, root: &Node) -> Vec<Problem> {
         &["sources", "github"],
         "is a tank of the name of a provider; call the provider something else",
     );
-    c.require(
-        settings
-            .budget
-            .usd_per_day
-            .is_none_or(|usd| usd.is_finite() && usd >= 0.0),
-        &["budget", "usd_per_day"],
-        "must be an amount of 0 or more",
-    );
+    budget(&mut c, settings);
     c.problems
+}
+
+fn budget(c: &mut Checker<'_>, settings: &Settings) {
+    let budget = &settings.budget;
+    let amount = |c: &mut Checker<'_>, path: &[&str], usd: Option<f64>| {
+        c.require(
+            usd.is_none_or(|usd| usd.is_finite() && usd >= 0.0),
+            path,
+            "must be an amount of 0 or more",
+        );
+    };
+    for (key, usd) in budget.dollars() {
+        amount(c, &["budget", key], usd);
+    }
+    for (key, share) in budget.shares() {
+        c.ratio(share.unwrap_or(1.0), &["budget", key]);
+    }
+    c.require(
+        budget.envelope.is_finite() && budget.envelope >= 1.0,
+        &["budget", "envelope"],
+        "must be 1 or more",
+    );
+    c.require(
+        budget.time_per_run.is_none_or(|span| !span.0.is_zero()),
+        &["budget", "time_per_run"],
+        "must be longer than 0",
+    );
+    for (name, provider) in &settings.providers {
+        let path = |key| ["providers", name.as_str(), "budget", key];
+        amount(c, &path("usd_per_day"), provider.budget.usd_per_day);
+        c.ratio(
+            provider.budget.window_share.unwrap_or(1.0),
+            &path("window_share"),
+        );
+    }
 }
 
 fn affinity(c: &mut Checker<'_>, path: &[&str], affinity: &Affinity) {

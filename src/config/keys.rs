@@ -5,7 +5,8 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 use super::problem::Problem;
 use super::settings::{
     AssayerSettings, BudgetSettings, ForemanSettings, GateSettings, GeneralSettings, Price,
-    ProviderSettings, ReserveHours, RoutingSettings, Settings, SourcesSettings, WindowLimit,
+    ProviderBudget, ProviderSettings, ReserveHours, RoutingSettings, Settings, SourcesSettings,
+    WindowLimit,
 };
 use super::tree::{Content, Node};
 use crate::core::suggest::nearest;
@@ -30,6 +31,7 @@ fn known(path: &[&str]) -> Option<&'static [&'static str]> {
         ["providers", _, "price"] => Some(fields_of::<Price>()),
         ["providers", _, "limits", _] => Some(fields_of::<WindowLimit>()),
         ["providers", _, "reserve_hours", _] => Some(fields_of::<ReserveHours>()),
+        ["providers", _, "budget"] => Some(fields_of::<ProviderBudget>()),
         ["providers", _, "affinity"] | ["routing", "affinity", _] => {
             Some(crate::core::TaskType::WORDS)
         }
@@ -146,7 +148,7 @@ mod tests {
     fn fields_are_those_of_the_types() {
         assert_eq!(
             fields_of::<GeneralSettings>(),
-            ["log_level", "max_parallel", "worktree_dir"]
+            ["log_level", "max_parallel", "worktree_dir", "policy_file"]
         );
         assert!(fields_of::<ProviderSettings>().contains(&"api_key_env"));
         assert!(fields_of::<WindowLimit>().contains(&"amount"));

@@ -259,6 +259,7 @@ fn expand(settings: &mut Settings, env: &Env) {
         }
     };
     fix(&mut settings.general.worktree_dir);
+    fix(&mut settings.general.policy_file);
     for provider in settings.providers.values_mut() {
         fix(&mut provider.api_key_file);
         fix(&mut provider.config_home);

@@ -23,6 +23,11 @@ impl Paths {
         self.home.join("config.toml")
     }
 
+    /// The rules, where the settings name no other file.
+    pub(crate) fn policy(&self) -> PathBuf {
+        self.home.join("policy.toml")
+    }
+
     pub(crate) fn store(&self) -> PathBuf {
         self.home.join("rigs.db")
     }

@@ -2,6 +2,7 @@
 //! checked. `config.toml` has the same sections and keys.
 
 mod amounts;
+mod budget;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,10 +10,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::amounts::{Price, ReserveHours, WindowLimit};
+pub(crate) use self::budget::{BudgetSettings, ProviderBudget};
 use crate::core::time::Span;
-use crate::core::{
-    Capability, MicroUsd, Permission, ProviderKind, ProviderName, Strategy, TaskType, Zone,
-};
+use crate::core::{Capability, Permission, ProviderKind, ProviderName, Strategy, TaskType};
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -39,6 +39,8 @@ pub(crate) struct GeneralSettings {
     pub(crate) max_parallel: u32,
     /// Where beads get their worktrees; `$RIGS_HOME/worktrees` when not set.
     pub(crate) worktree_dir: Option<PathBuf>,
+    /// The rules; `policy.toml` beside the configuration when not set.
+    pub(crate) policy_file: Option<PathBuf>,
 }
 
 impl Default for GeneralSettings {
@@ -47,6 +49,7 @@ impl Default for GeneralSettings {
             log_level: "warn".into(),
             max_parallel: 4,
             worktree_dir: None,
+            policy_file: None,
         }
     }
 }
@@ -114,6 +117,8 @@ pub(crate) struct ProviderSettings {
     pub(crate) reserve_hours: Vec<ReserveHours>,
     /// What you know of its limits; see below.
     pub(crate) limits: Vec<WindowLimit>,
+    /// What rigs may spend here; see below.
+    pub(crate) budget: ProviderBudget,
 }
 
 /// Affinity per task type, 0 to 1.
@@ -157,6 +162,7 @@ impl Default for ProviderSettings {
             price: None,
             allow_token_reading: false,
             limits: Vec::new(),
+            budget: ProviderBudget::default(),
         }
     }
 }
@@ -272,22 +278,6 @@ impl Default for ForemanSettings {
     }
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(default)]
-pub(crate) struct BudgetSettings {
-    /// Where the day begins at midnight, for example `Europe/Berlin`, or `local`.
-    pub(crate) timezone: Zone,
-    /// No bead is started that would bring the day above it.
-    pub(crate) tokens_per_day: Option<u64>,
-    /// No bead is started once the day has cost so much.
-    pub(crate) usd_per_day: Option<f64>,
-    /// No attempt is started that would bring its bead above it.
-    pub(crate) tokens_per_bead: Option<u64>,
-    /// No bead is started that would bring its convoy above it.
-    pub(crate) tokens_per_convoy: Option<u64>,
-}
-
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
@@ -308,12 +298,6 @@ impl Default for SourcesSettings {
             github_url: "https://api.github.com".into(),
             github_token_env: None,
         }
-    }
-}
-
-impl BudgetSettings {
-    pub(crate) fn micro_usd_per_day(&self) -> Option<MicroUsd> {
-        self.usd_per_day.map(MicroUsd::from_usd)
     }
 }
 

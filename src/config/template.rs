@@ -18,6 +18,7 @@ pub(crate) fn render(found: &Detected) -> String {
 # max_parallel = {max_parallel}        # polecats at once, over all providers
 # log_level = "{log_level}"      # error, warn, info, debug, trace
 # worktree_dir = "..."    # where beads get their worktrees; default: worktrees/ beside this file
+# policy_file = "..."     # who may run what; default: policy.toml beside this file
 
 # --- providers: how beads are run. Without any entry, what is found on the machine is used.
 "#,
@@ -87,7 +88,11 @@ pub(crate) fn render(found: &Detected) -> String {
 # tokens_per_day = 2000000
 # usd_per_day = 5.0
 # tokens_per_bead = 200000
-# tokens_per_convoy = 1000000
+# tokens_per_convoy = 1000000   # usd_per_..., runs_per_... likewise
+# window_share_per_bead = 0.25  # of every window of known size
+# envelope = 3.0              # a run above so many times its p95 is ended
+# requests_per_run = 500
+# time_per_run = "2h"
 "#,
         strategy = d.routing.strategy,
         timeout = gate.timeout,
@@ -117,6 +122,7 @@ const PROVIDER_KEYS: &str = r#"
 # max_parallel = 2
 # timeout = "45m"             # idle_timeout = "10m", startup_timeout = "2m"
 # reserve = 0.1               # share of every window kept for yourself; by the hour: reserve_hours
+# budget = { tokens_per_day = 500000, runs_per_day = 20 }
 # limits = [ { window = "5h", kind = "anchored", unit = "tokens", amount = 1000000 } ]
 "#;
 
@@ -203,7 +209,10 @@ mod tests {
                 .split_once(" = ")
                 .is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'));
             // A placeholder for a folder is no absolute path; everything else is as written.
-            if (is_key || bare.starts_with('[')) && !bare.starts_with("worktree_dir") {
+            if (is_key || bare.starts_with('['))
+                && !bare.starts_with("worktree_dir")
+                && !bare.starts_with("policy_file")
+            {
                 text.push_str(&bare.replace("[providers.NAME]", "[providers.name]"));
                 text.push('\n');
             }

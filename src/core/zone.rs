@@ -69,6 +69,16 @@ impl Zone {
         .0
     }
 
+    /// When the next local day begins.
+    pub(crate) fn day_ends(self, at: Timestamp) -> Timestamp {
+        Calendar {
+            period: Period::Day,
+            zone: self,
+        }
+        .span(at)
+        .1
+    }
+
     /// The first moment at which the clock on the wall shows `wall` or later. A time that comes
     /// twice is its first; one that is skipped is the moment of the jump over it.
     pub(crate) fn first(self, wall: NaiveDateTime) -> Timestamp {

@@ -52,6 +52,9 @@ word_enum! {
         WindowsRebuilt = "windows.rebuilt",
         CircuitChanged = "circuit.changed",
         ForemanRecovered = "foreman.recovered",
+        DispatchDecided = "dispatch.decided",
+        PolicyLoaded = "policy.loaded",
+        PolicyRefused = "policy.refused",
     }
 }
 
@@ -213,6 +216,16 @@ pub(crate) async fn list(
     .bind(&filter.convoy)
     .bind(limit)
     .fetch_all(conn)
+    .await?)
+}
+
+/// The newest event of a type.
+pub(crate) async fn latest(conn: &mut Conn, kind: EventType) -> Result<Option<Event>, DbError> {
+    Ok(sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "{COLUMNS} WHERE type = ?1 ORDER BY seq DESC LIMIT 1"
+    )))
+    .bind(kind)
+    .fetch_optional(conn)
     .await?)
 }
 

@@ -173,8 +173,9 @@ pub(crate) struct Ready {
     pub(crate) assigned_provider: Option<ProviderName>,
     pub(crate) attempt: i64,
     pub(crate) convoy_id: Option<ConvoyId>,
-    /// Whether the convoy works on a repository.
-    pub(crate) has_repo: bool,
+    pub(crate) convoy_name: Option<String>,
+    /// The repository that its convoy works on.
+    pub(crate) repo: Option<String>,
     pub(crate) convoy_provider: Option<ProviderName>,
     pub(crate) strategy: Option<crate::config::Strategy>,
     pub(crate) convoy_max_parallel: Option<i64>,
@@ -188,5 +189,9 @@ impl Ready {
             [self.estimated_tokens, self.estimate_p80, self.estimate_p95],
             self.estimate_source,
         )
+    }
+
+    pub(crate) fn has_repo(&self) -> bool {
+        self.repo.is_some()
     }
 }

@@ -19,7 +19,8 @@ pub(crate) use attempts::{
 pub(crate) use beads::add_dependency;
 pub(crate) use beads::{dependencies_of, get, insert, list, status_counts};
 pub(crate) use claim::{
-    Claim, adopt, claim, first_deferred, leased, let_go, next_due, pending, ready, renew_leases,
+    Claim, adopt, as_ready, claim, first_deferred, leased, let_go, next_due, pending, ready,
+    renew_leases,
 };
 pub(crate) use convoys::{
     add_bead, beads_of, cancel_convoy, convoy, insert_convoy, landed, list_convoys, pause,
@@ -31,7 +32,7 @@ pub(crate) use steps::{
     accept, assay, charge, complete, conflicts, count_failure, defer, finish, met_conflict, queue,
     release, revise, start,
 };
-pub(crate) use stops::{block, cancel, fail, retry};
+pub(crate) use stops::{block, cancel, fail, lift_policy, retry};
 
 use crate::core::{BeadId, BeadStatus, ConvoyId, IllegalTransition};
 use crate::db::DbError;

@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 
+use super::ruled::Ruled;
 use crate::config::Strategy;
 use crate::core::{ProviderName, Timestamp};
+use crate::policy::Modify;
 
 /// Whether a provider can take the bead now.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -49,6 +51,10 @@ pub(crate) struct Candidate {
     pub(crate) has_session: bool,
     /// The person named it for this bead or convoy.
     pub(crate) preferred: bool,
+    /// What the policy says, where that is more than yes.
+    pub(crate) ruled: Option<Ruled>,
+    /// Only the policy keeps it from ever taking the bead.
+    pub(crate) is_denied: bool,
 }
 
 /// A candidate with its factors and what became of it, as it is stored and shown.
@@ -63,6 +69,8 @@ pub(crate) struct Considered {
     pub(crate) expiring: f64,
     pub(crate) preferred: bool,
     pub(crate) room: Room,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) policy: Option<Ruled>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -70,11 +78,14 @@ pub(crate) enum Decision {
     Run {
         provider: ProviderName,
         model: Option<String>,
+        /// What the policy changes about the run, the model among it.
+        modify: Modify,
     },
     /// Nobody has room; `until` is when the first of them has.
     Defer {
-        provider: ProviderName,
-        window: String,
+        /// `None`: a budget that time lifts.
+        provider: Option<ProviderName>,
+        window: Option<String>,
         until: Timestamp,
         reason: String,
     },
@@ -82,6 +93,8 @@ pub(crate) enum Decision {
     Wait { reason: String },
     /// It fits into no window of any provider that could do it.
     TooLarge { reason: String },
+    /// Whoever could take it must not, by the policy.
+    Forbidden { reason: String },
     /// No provider can take it, now or later, as things are configured.
     Impossible { reason: String },
 }
@@ -135,6 +148,7 @@ fn consider(c: &Candidate) -> Considered {
         expiring,
         preferred: c.preferred,
         room: c.room.clone(),
+        policy: c.ruled.clone(),
     }
 }
 
@@ -143,6 +157,11 @@ fn choose(order: &[&Candidate], strategy: Strategy) -> Decision {
     let run = |c: &Candidate| Decision::Run {
         provider: c.provider.clone(),
         model: c.model.clone(),
+        modify: c
+            .ruled
+            .as_ref()
+            .map(|r| r.modify.clone())
+            .unwrap_or_default(),
     };
     let has_room = |c: &&&Candidate| c.room == Room::Yes;
     if let Some(c) = order.iter().find(|c| c.preferred && c.room == Room::Yes) {
@@ -209,8 +228,8 @@ fn first_to_free(order: &[&Candidate]) -> Option<Decision> {
         at_reset
             .min_by_key(|(until, ..)| *until)
             .map(|(until, c, window, reason)| Decision::Defer {
-                provider: c.provider.clone(),
-                window: window.to_owned(),
+                provider: Some(c.provider.clone()),
+                window: Some(window.to_owned()),
                 until,
                 reason: reason.to_owned(),
             })
@@ -241,150 +260,11 @@ fn hopeless(order: &[&Candidate]) -> Decision {
     } else {
         never
     };
+    if order.iter().any(|c| c.is_denied) {
+        return Decision::Forbidden { reason };
+    }
     Decision::Impossible { reason }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn candidate(name: &str, affinity: f64, ratio: f64) -> Candidate {
-        Candidate {
-            provider: name.parse().unwrap(),
-            model: None,
-            room: Room::Yes,
-            affinity,
-            place: 0,
-            ratio: Some(ratio),
-            red: ratio < 0.2,
-            green: ratio >= 0.5,
-            next_reset: None,
-            spare: 0.0,
-            has_session: false,
-            preferred: false,
-        }
-    }
-
-    fn closed(until: i64) -> Room {
-        Room::Closed {
-            window: "five_hour".into(),
-            until: Timestamp::from_secs(until),
-            reason: "full".into(),
-        }
-    }
-
-    fn chosen(candidates: &[Candidate], strategy: Strategy) -> String {
-        match decide(candidates, strategy).0 {
-            Decision::Run { provider, .. } => provider.to_string(),
-            Decision::Defer {
-                provider, until, ..
-            } => format!("{provider} at {}", until.millis() / 1000),
-            Decision::Wait { .. } => "wait".into(),
-            Decision::TooLarge { .. } => "too large".into(),
-            Decision::Impossible { reason } => reason,
-        }
-    }
-
-    #[test]
-    fn affinity_and_capacity_decide_together() {
-        let even = [candidate("claude", 1.0, 0.9), candidate("codex", 0.6, 0.9)];
-        assert_eq!(chosen(&even, Strategy::Balanced), "claude");
-        let uneven = [candidate("claude", 1.0, 0.3), candidate("codex", 0.6, 0.9)];
-        assert_eq!(chosen(&uneven, Strategy::Balanced), "codex");
-    }
-
-    #[test]
-    fn among_equals_the_order_of_the_settings_decides_then_the_name() {
-        let mut c = [candidate("a", 0.5, 0.9), candidate("b", 0.5, 0.9)];
-        for strategy in Strategy::ALL {
-            assert_eq!(chosen(&c, *strategy), "a");
-        }
-        c[0].place = 1;
-        for strategy in Strategy::ALL {
-            assert_eq!(chosen(&c, *strategy), "b");
-        }
-    }
-
-    #[test]
-    fn among_those_that_suit_about_as_well_what_would_go_unused_is_used() {
-        let mut c = [candidate("claude", 1.0, 0.9), candidate("codex", 0.9, 0.9)];
-        c[1].spare = 0.8;
-        assert_eq!(chosen(&c, Strategy::Balanced), "codex");
-        let (_, considered) = decide(&c, Strategy::Balanced);
-        let factors: Vec<f64> = considered.iter().map(|c| c.expiring).collect();
-        assert_eq!(factors, [1.2, 1.0]);
-        c[1].affinity = 0.5;
-        assert_eq!(chosen(&c, Strategy::Balanced), "claude");
-    }
-
-    #[test]
-    fn a_preferred_provider_wins_while_it_has_room() {
-        let mut c = [candidate("claude", 1.0, 0.9), candidate("codex", 0.1, 0.3)];
-        c[1].preferred = true;
-        assert_eq!(chosen(&c, Strategy::Balanced), "codex");
-        c[1].room = closed(100);
-        assert_eq!(chosen(&c, Strategy::Balanced), "claude");
-    }
-
-    #[test]
-    fn strategies_differ_in_what_they_wait_for() {
-        let mut red = candidate("claude", 1.0, 0.1);
-        red.next_reset = Some(Timestamp::from_secs(50));
-        let yellow = candidate("codex", 0.6, 0.3);
-        let both = [red.clone(), yellow];
-        assert_eq!(chosen(&both, Strategy::Balanced), "codex");
-        assert_eq!(chosen(&both, Strategy::Conservative), "claude at 50");
-        assert_eq!(chosen(&[red.clone()], Strategy::Balanced), "claude at 50");
-        assert_eq!(chosen(&[red.clone()], Strategy::Aggressive), "claude");
-        red.next_reset = None;
-        assert_eq!(chosen(&[red], Strategy::Balanced), "claude");
-    }
-
-    #[test]
-    fn without_room_the_first_to_free_is_waited_for() {
-        let mut c = [candidate("claude", 1.0, 0.0), candidate("codex", 0.6, 0.0)];
-        c[0].room = closed(500);
-        c[1].room = closed(300);
-        assert_eq!(chosen(&c, Strategy::Balanced), "codex at 300");
-        c[0].room = Room::Busy {
-            reason: "1 of 1 running".into(),
-        };
-        assert_eq!(chosen(&c, Strategy::Balanced), "wait");
-    }
-
-    #[test]
-    fn a_session_waits_for_its_provider_and_wins_over_a_little_affinity() {
-        let mut c = [candidate("claude", 1.0, 0.9), candidate("codex", 0.8, 0.9)];
-        c[1].has_session = true;
-        assert_eq!(chosen(&c, Strategy::Balanced), "codex");
-        c[1].room = Room::Busy {
-            reason: "busy".into(),
-        };
-        assert_eq!(chosen(&c, Strategy::Balanced), "wait");
-    }
-
-    #[test]
-    fn what_nobody_can_do_says_why() {
-        assert_eq!(chosen(&[], Strategy::Balanced), "no provider is configured");
-        let mut c = [candidate("ollama", 0.3, 1.0)];
-        c[0].room = Room::Never {
-            reason: "cannot edit files".into(),
-        };
-        assert_eq!(chosen(&c, Strategy::Balanced), "ollama: cannot edit files");
-        c[0].room = Room::TooLarge {
-            window: "5h".into(),
-        };
-        assert_eq!(chosen(&c, Strategy::Balanced), "too large");
-    }
-
-    #[test]
-    fn an_unknown_tank_is_tried_and_the_order_is_stable() {
-        let mut c = [candidate("b", 0.5, 1.0), candidate("a", 0.5, 1.0)];
-        assert_eq!(chosen(&c, Strategy::Balanced), "a");
-        c[1].ratio = None;
-        assert_eq!(chosen(&c, Strategy::Balanced), "b");
-        let (_, considered) = decide(&c, Strategy::Balanced);
-        let scores: Vec<f64> = considered.iter().map(|c| c.score).collect();
-        assert_eq!(scores, [0.5, 0.25]);
-    }
-}
+mod tests;

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use super::drive::Active;
 use super::{Context, ForemanError};
-use crate::core::{AttemptId, BeadId, ConvoyId, ProviderName, Timestamp, Usage};
+use crate::core::{AttemptId, BeadId, ProviderName, Timestamp, Usage};
 use crate::db::{Act, Conn, DbError};
-use crate::policy::Spending;
 use crate::provider::{Class, Outcome};
 use crate::refinery::store::{self, CloseOrder, Of, Slice, UsageRow, UsageSource};
 
@@ -196,29 +195,6 @@ async fn disable(
     )
     .await?;
     Ok(())
-}
-
-/// What counts against the budgets, except for what is asked for.
-pub(super) async fn spending(
-    conn: &mut Conn,
-    bead: &BeadId,
-    convoy: Option<&ConvoyId>,
-    midnight: Timestamp,
-) -> Result<Spending, DbError> {
-    let today = store::used(conn, Of::All, Some(midnight)).await?;
-    let of_convoy = match convoy {
-        Some(id) => store::used(conn, Of::Convoy(id), None).await?,
-        None => Usage::default(),
-    };
-    let of_bead = store::used(conn, Of::Bead(bead), None).await?;
-    Ok(Spending {
-        today_tokens: today.tokens(),
-        today_cost: today.cost_micro_usd,
-        convoy_tokens: of_convoy.tokens(),
-        convoy_cost: of_convoy.cost_micro_usd,
-        bead_tokens: of_bead.tokens(),
-        ask_tokens: 0,
-    })
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ use crate::core::{Clock, Ids, ProviderKind, ProviderName, Way};
 use crate::db::{Db, DbError};
 use crate::depot::{Act, DepotError};
 use crate::git::Git;
+use crate::policy::Policy;
+use crate::policy::live::PolicyError;
 use crate::refinery::TankSettings;
 
 /// Shared by the loop and its stages. Cheap to clone.
@@ -26,6 +28,10 @@ pub(crate) struct Context {
     /// What the configuration says about each provider's tank.
     pub(crate) tanks: Arc<Vec<TankSettings>>,
     pub(crate) models: Arc<super::models::Models>,
+    /// The rules as they were when this was made; the loop looks at their file again.
+    pub(crate) policy: Arc<Policy>,
+    /// Told to look at the rules now, however new they are (SIGHUP).
+    pub(crate) reload: Arc<tokio::sync::Notify>,
 }
 
 /// A provider as it was found when the loop started.
@@ -47,11 +53,14 @@ impl Context {
         settings: Settings,
         paths: Paths,
         env: Env,
-    ) -> Self {
+    ) -> Result<Self, PolicyError> {
+        let policy = super::rules::open(&settings, &paths)?;
         let git = env
             .find_program("git")
             .unwrap_or_else(|| PathBuf::from("/usr/bin/git"));
-        Self {
+        Ok(Self {
+            policy: Arc::clone(policy.policy()),
+            reload: Arc::default(),
             git: Arc::new(Git::new(git, env.child(), clock.clone())),
             providers: Arc::new(pin_providers(&settings, &env)),
             tanks: Arc::new(crate::refinery::configured::tanks(&settings)),
@@ -62,7 +71,7 @@ impl Context {
             settings: Arc::new(settings),
             paths: Arc::new(paths),
             env: Arc::new(env),
-        }
+        })
     }
 
     /// Asks the model servers of this machine whether they are there, all at once; one that is
@@ -185,6 +194,8 @@ pub(crate) enum ForemanError {
     },
     #[error(transparent)]
     Git(#[from] crate::git::GitError),
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
 }
 
 impl From<DepotError> for ForemanError {

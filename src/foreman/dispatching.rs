@@ -1,21 +1,25 @@
 //! One pass of the loop: bring back what is due, assay what is new, give ready beads to
 //! providers, end what was cancelled.
 
+mod budgets;
+mod candidates;
 mod going_on;
 mod judge;
 
 pub(super) use self::going_on::session_usage;
 use self::going_on::{Continuation, is_poisoned};
 use self::judge::{Judged, ask, judge};
-pub(crate) use self::judge::{route, stuck};
+pub(crate) use self::judge::{route, stuck, told_of};
 use super::ForemanError;
 use super::drive::{Active, Foreman};
 use super::orders::Scope;
 use super::stage::{Halt, Job, Resume};
-use crate::core::{BeadId, BeadStatus, BlockCause, ConvoyId, ProviderName};
+use crate::core::{BeadStatus, BlockCause, ConvoyId, ProviderName};
+use crate::db::{Conn, EventType, NewEvent, events};
 use crate::depot::store::{self as depot, Claim};
 use crate::depot::{Attempt, Deferral, DepotError, Fence, Ready};
 use crate::dispatch::Decision;
+use crate::policy::{Envelope, Modify};
 use crate::refinery::Tank;
 use crate::refinery::store::{self as refinery, Claim as Reserve};
 
@@ -23,8 +27,13 @@ use crate::refinery::store::{self as refinery, Claim as Reserve};
 const READY: i64 = 1000;
 const PENDING: i64 = 100;
 const DUE: i64 = 1000;
-/// Never call a run a runaway below this, however small its estimate.
-const SMALLEST_ENVELOPE: u64 = 100_000;
+
+/// What was decided to be run.
+struct Run {
+    provider: ProviderName,
+    model: Option<String>,
+    modify: Modify,
+}
 
 impl Foreman<'_> {
     pub(super) async fn pass(&mut self) -> Result<(), ForemanError> {
@@ -147,11 +156,19 @@ impl Foreman<'_> {
             decision,
             reasons,
             last,
-        } = judge(self.ctx, bead, tanks).await?;
+        } = judge(self.ctx, self.policy.policy(), bead, tanks).await?;
         match decision {
-            Decision::Run { provider, model } => {
-                self.claim(bead, &provider, model, last.as_ref(), reasons)
-                    .await
+            Decision::Run {
+                provider,
+                model,
+                modify,
+            } => {
+                let run = Run {
+                    provider,
+                    model,
+                    modify,
+                };
+                self.claim(bead, run, last.as_ref(), reasons).await
             }
             Decision::Defer {
                 provider,
@@ -160,28 +177,24 @@ impl Foreman<'_> {
                 reason,
             } => {
                 let waits = Deferral {
-                    provider: Some(provider),
-                    window: Some(window),
+                    provider,
+                    window,
                     reason,
                 };
-                self.put_off(&bead.id, until, &waits).await?;
+                self.put_off(bead, until, &waits, &reasons).await?;
                 Ok(false)
             }
             Decision::Wait { .. } => Ok(false),
             Decision::TooLarge { reason } => {
-                let mut tx = self.ctx.db.write().await?;
-                let (act, from) = (self.ctx.act(), BeadStatus::Queued);
-                depot::block(
-                    &mut tx,
-                    act,
-                    &bead.id,
-                    from,
-                    None,
-                    BlockCause::TooLarge,
-                    &reason,
-                )
-                .await?;
-                tx.commit().await?;
+                self.block(bead, BlockCause::TooLarge, &reason, &reasons)
+                    .await?;
+                Ok(false)
+            }
+            Decision::Forbidden { reason } => {
+                let lifted = "lifted when the policy changes, or by `rigs bead retry`";
+                let reason = format!("the policy forbids it: {reason} ({lifted})");
+                self.block(bead, BlockCause::Policy, &reason, &reasons)
+                    .await?;
                 Ok(false)
             }
             Decision::Impossible { reason } => {
@@ -193,40 +206,75 @@ impl Foreman<'_> {
 
     async fn put_off(
         &self,
-        id: &BeadId,
+        bead: &Ready,
         until: crate::core::Timestamp,
         waits: &Deferral,
+        reasons: &serde_json::Value,
     ) -> Result<(), ForemanError> {
         let mut tx = self.ctx.db.write().await?;
-        match depot::defer(
-            &mut tx,
-            self.ctx.act(),
-            id,
-            BeadStatus::Queued,
-            None,
-            until,
-            waits,
-        )
-        .await
-        {
+        let (act, from) = (self.ctx.act(), BeadStatus::Queued);
+        match depot::defer(&mut tx, act, &bead.id, from, None, until, waits).await {
             Err(DepotError::LostRace { .. }) => Ok(()),
             other => {
                 other?;
+                self.decided(&mut tx, bead, "defer", reasons).await?;
                 Ok(tx.commit().await?)
             }
         }
+    }
+
+    async fn block(
+        &self,
+        bead: &Ready,
+        cause: BlockCause,
+        reason: &str,
+        reasons: &serde_json::Value,
+    ) -> Result<(), ForemanError> {
+        let mut tx = self.ctx.db.write().await?;
+        let (act, from) = (self.ctx.act(), BeadStatus::Queued);
+        match depot::block(&mut tx, act, &bead.id, from, None, cause, reason).await {
+            Err(DepotError::LostRace { .. }) => Ok(()),
+            other => {
+                other?;
+                self.decided(&mut tx, bead, "block", reasons).await?;
+                Ok(tx.commit().await?)
+            }
+        }
+    }
+
+    /// The reasons of a decision that is no claim, beside the step it led to.
+    async fn decided(
+        &self,
+        tx: &mut Conn,
+        bead: &Ready,
+        decision: &str,
+        reasons: &serde_json::Value,
+    ) -> Result<(), ForemanError> {
+        let mut payload = reasons.clone();
+        payload["decision"] = decision.into();
+        let act = self.ctx.act();
+        let event = NewEvent::new(EventType::DispatchDecided, act.who)
+            .bead(&bead.id)
+            .convoy(bead.convoy_id.as_ref())
+            .payload(payload);
+        Ok(events::append(tx, act.ids, act.now, event).await?)
     }
 
     /// Claim, reservation and event in one transaction; then the run begins.
     async fn claim(
         &mut self,
         bead: &Ready,
-        provider: &ProviderName,
-        model: Option<String>,
+        run: Run,
         last: Option<&Attempt>,
         decision: serde_json::Value,
     ) -> Result<bool, ForemanError> {
         let ctx = self.ctx;
+        let Run {
+            provider,
+            model,
+            modify,
+        } = run;
+        let provider = &provider;
         let p = ctx.provider(provider)?;
         let number = bead.attempt + 1;
         // With the process in it: nobody else's run on this machine can bear the same mark.
@@ -303,7 +351,8 @@ impl Foreman<'_> {
         tx.commit().await?;
         ctx.crash_point("bead.claimed");
         let job = Job {
-            envelope: full.estimate().p95.saturating_mul(3).max(SMALLEST_ENVELOPE),
+            envelope: Envelope::new(&ctx.settings.budget, full.estimate().p95, modify.max_tokens),
+            effort: modify.effort,
             fence: Fence {
                 attempt: number,
                 owner: self.owner.clone(),

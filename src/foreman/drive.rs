@@ -16,6 +16,7 @@ use super::{Context, ForemanError, merge, polecat, recover, review};
 use crate::core::{BeadId, ConvoyId, Timestamp, Usage};
 use crate::depot::Ready;
 use crate::depot::store as depot;
+use crate::policy::live::Live;
 
 /// A bead that is being worked on by this loop.
 pub(super) struct Active {
@@ -83,6 +84,7 @@ pub(super) struct Foreman<'a> {
     /// Beads that no provider can take, with the reason, as of the last pass.
     pub(super) held: Vec<(BeadId, String)>,
     pub(super) lookout: Lookout,
+    pub(super) policy: Live,
     stages: JoinSet<StageEnd>,
     by_task: HashMap<Id, BeadId>,
     notes: mpsc::Sender<Note>,
@@ -116,6 +118,7 @@ pub(crate) async fn drive(
         merging: HashMap::new(),
         held: Vec::new(),
         lookout: Lookout::new(ctx),
+        policy: super::rules::open(&ctx.settings, &ctx.paths)?,
         stages: JoinSet::new(),
         by_task: HashMap::new(),
         notes,
@@ -126,6 +129,7 @@ pub(crate) async fn drive(
         f.adopt(job, report);
     }
     f.sweep().await?;
+    f.note_policy().await?;
     let mut watcher = ctx.db.read().await?;
     let mut version = crate::db::Db::data_version(&mut watcher).await?;
     let mut heartbeat = ctx.clock.now() + f.beat();
@@ -161,9 +165,11 @@ pub(crate) async fn drive(
                 look_again = true;
             }
             Some(signal) = interrupts.recv() => f.interrupt(signal),
+            () = ctx.reload.notified() => look_again |= f.look_at_policy(true).await?,
             () = ctx.clock.sleep_until(wake) => look_again = true,
             () = ctx.clock.sleep(LOOK) => {}
         }
+        look_again |= f.look_at_policy(false).await?;
         let now_version = crate::db::Db::data_version(&mut watcher).await?;
         look_again |= now_version != version;
         version = now_version;

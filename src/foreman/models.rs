@@ -171,8 +171,12 @@ pub(super) async fn run_model(
     let mut messages: Vec<Message> = job.system.iter().map(Message::system).collect();
     messages.push(Message::user(&job.prompt));
     let request = Request {
-        max_tokens: MOST_TOKENS,
-        timeout: p.entry.timeout.0,
+        max_tokens: u32::try_from(job.envelope.tokens)
+            .map_or(MOST_TOKENS, |most| most.min(MOST_TOKENS)),
+        timeout: job
+            .envelope
+            .time
+            .map_or(p.entry.timeout.0, |most| most.min(p.entry.timeout.0)),
         idle_timeout: p.entry.idle_timeout.0,
         pieces: Some(pieces),
         ..Request::new(messages)

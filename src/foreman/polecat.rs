@@ -14,9 +14,11 @@ pub(crate) use self::watch::halted;
 use super::stage::{Job, Leash, Note, RunReport, Said};
 use super::worktree::{self, NoPlace, Place};
 use super::{Context, models};
+use crate::config::ProviderSettings;
 use crate::core::text::one_line;
-use crate::core::{Usage, Zone};
+use crate::core::{ProviderKind, Usage, Zone};
 use crate::git::Message;
+use crate::policy::Effort;
 use crate::process;
 use crate::provider::{self, Class, Ending, Outcome, Reader, RunPlan, Scope, Session};
 
@@ -145,9 +147,10 @@ async fn run_program(
         Some(resume) => Session::Resume(resume.session.clone()),
         None => Session::New(job.attempt.to_string()),
     };
+    let entry = told_effort(p, job.effort);
     let plan = RunPlan {
         name: &job.provider,
-        entry: &p.entry,
+        entry: &entry,
         program,
         prompt: &job.prompt,
         system: job.system.as_deref(),
@@ -198,7 +201,10 @@ async fn run_program(
         stopped,
         stderr_tail: watch.stderr.join("\n"),
     };
-    let outcome = watch.reader.finish(&ending, ctx.clock.now());
+    let mut outcome = watch.reader.finish(&ending, ctx.clock.now());
+    if let (Class::Runaway, Some(broken)) = (outcome.class, &watch.over_envelope) {
+        outcome.message = format!("stopped: {broken}");
+    }
     let usage = watch.priced(watch.reader.usage());
     RunReport {
         no_place: None,
@@ -212,6 +218,16 @@ async fn run_program(
         duration_ms: 0,
         outcome,
     }
+}
+
+/// The entry with the effort among its arguments, for the kinds that can be told.
+fn told_effort(p: &super::context::Provider, effort: Option<Effort>) -> ProviderSettings {
+    let mut entry = p.entry.clone();
+    if let (ProviderKind::Codex, Some(effort)) = (p.kind, effort) {
+        let setting = format!("model_reasoning_effort=\"{effort}\"");
+        entry.args.extend(["-c".to_owned(), setting]);
+    }
+    entry
 }
 
 /// The end of a program's own log that is read; the last run's part is far smaller.

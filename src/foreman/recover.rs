@@ -16,6 +16,7 @@ use crate::db::{EventType, NewEvent, events};
 use crate::depot::store as depot;
 use crate::depot::{Attempt, AttemptEnd, Bead, DepotError, Fence};
 use crate::git::Message;
+use crate::policy::Envelope;
 use crate::refinery::store as refinery;
 
 /// How long the processes of a dead foreman get to obey.
@@ -232,7 +233,9 @@ async fn take_back(
                 log: attempt.log_path.map(Into::into).unwrap_or_default(),
                 prompt: String::new(),
                 system: None,
-                envelope: u64::MAX,
+                // Its run is done.
+                envelope: Envelope::none(),
+                effort: None,
             };
             return Ok(Some((job, found)));
         }

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use crate::assayer::quality::Verdict;
 use crate::core::{AttemptId, BeadId, ProviderName, Usage};
 use crate::depot::{Bead, Convoy, Fence};
+use crate::policy::{Effort, Envelope};
 use crate::provider::{Outcome, Signal};
 
 /// Everything about one attempt that its stages need.
@@ -28,8 +29,10 @@ pub(crate) struct Job {
     pub(crate) log: PathBuf,
     pub(crate) prompt: String,
     pub(crate) system: Option<String>,
-    /// Most tokens the run may use before it counts as running away.
-    pub(crate) envelope: u64,
+    /// More than this, and the run has run away.
+    pub(crate) envelope: Envelope,
+    /// How long the model thinks, where a rule says so and its program can be told.
+    pub(crate) effort: Option<Effort>,
 }
 
 impl Job {

@@ -40,7 +40,7 @@ pub(crate) struct Verdict {
 }
 
 /// A rule that counted, and how.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, schemars::JsonSchema)]
 pub(crate) struct Step {
     pub(crate) scope: Scope,
     pub(crate) rule: String,

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::core::{MicroUsd, Priority, ProviderName, TaskType, Timestamp};
 
 /// Who wants to run what, where, and what is left there. What is not known is `None`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, schemars::JsonSchema)]
 pub(crate) struct Facts {
     /// Who asks: `rigs` for its own beads, else the name that an agent gives.
     pub(crate) agent: String,
@@ -37,7 +37,7 @@ pub(crate) struct Facts {
 }
 
 /// One window of the provider's tank that counts for the model.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub(crate) struct WindowFacts {
     pub(crate) name: String,
     /// Share left, 0 to 1.

@@ -283,6 +283,12 @@ fn wants(condition: Condition, when: &When) -> String {
     text.unwrap_or_default()
 }
 
+/// The conditions of a rule as people read them.
+pub(crate) fn shown(when: &When) -> Vec<(Condition, String)> {
+    let all = Condition::ALL.iter().map(|c| (*c, wants(*c, when)));
+    all.filter(|(_, wants)| !wants.is_empty()).collect()
+}
+
 /// What is there, in the words of the condition; `None` when nobody knows.
 fn is(condition: Condition, when: &When, facts: &Facts, now: Timestamp) -> Option<String> {
     let f = facts;
@@ -323,7 +329,7 @@ fn is(condition: Condition, when: &When, facts: &Facts, now: Timestamp) -> Optio
             Some(Compare::show(Measure::Time, last.since(now).as_secs_f64()))
         }
         Condition::Time => {
-            let local = when.time?.zone.local(now);
+            let local = when.time?.zone.wall(now);
             Some(local.format("%a %H:%M").to_string().to_lowercase())
         }
         Condition::BudgetLeft => f.budget_left().map(|x| Compare::show(Measure::Share, x)),

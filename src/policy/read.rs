@@ -13,7 +13,8 @@ use crate::config::Origin;
 use crate::config::origin::Place;
 use crate::config::problem::Problem;
 use crate::config::tree::{Content, Node, parse};
-use crate::core::schedule::{Days, Hours, Schedule, Zone};
+use crate::core::Zone;
+use crate::core::schedule::{Hours, Schedule};
 use crate::core::time::Span;
 use crate::core::{Priority, TaskType};
 

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::names::Names;
 use super::truth::Compare;
-use crate::core::schedule::{Schedule, Zone};
+use crate::core::Zone;
+use crate::core::schedule::Schedule;
 use crate::core::time::Span;
 use crate::core::words::word_enum;
 use crate::core::{Priority, ProviderName, TaskType};
@@ -172,7 +173,7 @@ impl Does {
 }
 
 /// What is changed about a run. `None` leaves it as it is.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, schemars::JsonSchema)]
 pub(crate) struct Modify {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) model: Option<String>,

@@ -2,6 +2,7 @@
 //! `anchors`, `demand`, `drift`. Every function takes the caller's connection or transaction; what changes state
 //! writes its event there as well.
 
+mod budgets;
 mod circuits;
 mod demand;
 mod drift;
@@ -18,6 +19,7 @@ mod sums;
 mod tests;
 mod windows;
 
+pub(crate) use budgets::{Share, Spending, Sums, last_starts, spending, used_at};
 pub(crate) use circuits::{disable, failure, lift, success};
 pub(crate) use demand::{forecasts, past};
 pub(crate) use evidence::{CloseOrder, close, observe};

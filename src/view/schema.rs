@@ -77,6 +77,21 @@ pub(crate) const KINDS: &[Kind] = &[
         schema: of::<super::model::ModelView>,
     },
     Kind {
+        name: "policy",
+        from: "policy list",
+        schema: of::<super::policy::PolicyView>,
+    },
+    Kind {
+        name: "policy-check",
+        from: "policy check",
+        schema: of::<super::policy::Checked>,
+    },
+    Kind {
+        name: "policy-verdict",
+        from: "policy explain, policy simulate (lists of these)",
+        schema: of::<super::policy::Judged>,
+    },
+    Kind {
         name: "provider",
         from: "provider add, provider list, provider remove (a list of these)",
         schema: of::<super::provider::ProviderView>,

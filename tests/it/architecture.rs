@@ -35,7 +35,8 @@ pub(crate) const MAY_USE: &[(&str, &[&str])] = &[
     (
         "view",
         &[
-            "core", "config", "db", "provider", "refinery", "depot", "dispatch", "assayer",
+            "core", "config", "db", "provider", "refinery", "depot", "policy", "dispatch",
+            "assayer",
         ],
     ),
     (

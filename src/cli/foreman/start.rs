@@ -37,7 +37,8 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
     if let Some(n) = max_parallel {
         ctx.limit_parallel(n);
     }
-    let mut signals = Signals::listen().map_err(Failure::from)?;
+    let mut signals =
+        Signals::reloading(std::sync::Arc::clone(&ctx.reload)).map_err(Failure::from)?;
     let me = lock::myself(&ctx.ids);
     let mut waited = false;
     let path = ctx.paths.lock();

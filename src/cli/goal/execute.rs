@@ -108,7 +108,7 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
         return Err(Failure::usage("--land needs a repository")
             .hint("leave it out, or name the repository with --repo"));
     }
-    let mut signals = Signals::listen()?;
+    let mut signals = Signals::reloading(std::sync::Arc::clone(&ctx.reload))?;
     super::first_use::provide(
         app,
         &mut ctx,

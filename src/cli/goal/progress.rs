@@ -170,6 +170,10 @@ pub(crate) fn sentence(event: &Event, now: Timestamp) -> Option<String> {
         EventType::MergeConflict => {
             format!("{bead}  is in conflict with what was merged meanwhile")
         }
+        EventType::PolicyLoaded => "other rules hold from now on".into(),
+        EventType::PolicyRefused => {
+            format!("the rules read before hold on: {}", text("message"))
+        }
         EventType::ConvoyPaused => "paused".into(),
         EventType::ConvoyResumed => "resumed".into(),
         EventType::ConvoyLanded => "landed".into(),
@@ -199,6 +203,7 @@ pub(crate) fn sentence(event: &Event, now: Timestamp) -> Option<String> {
         | EventType::SourceFailed
         | EventType::WindowsRebuilt
         | EventType::CircuitChanged
+        | EventType::DispatchDecided
         | EventType::ForemanRecovered => return None,
     })
 }

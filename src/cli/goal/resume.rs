@@ -66,7 +66,7 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
         depot::resume(&mut tx, act, &id).await?;
     }
     tx.commit().await.map_err(DbError::from)?;
-    let mut signals = Signals::listen()?;
+    let mut signals = Signals::reloading(std::sync::Arc::clone(&ctx.reload))?;
     super::run::to_its_end(
         app,
         &ctx,

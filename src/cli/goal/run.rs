@@ -62,6 +62,7 @@ pub(crate) async fn plan_view(
     let gates = ground
         .map(|g| crate::foreman::gate_commands(ctx, &g.base.repo))
         .unwrap_or_default();
+    let repo = ground.map(|g| g.base.repo.to_string_lossy().into_owned());
     let mut beads = Vec::with_capacity(plan.beads.len());
     for bead in &plan.beads {
         let features = Features {
@@ -76,7 +77,7 @@ pub(crate) async fn plan_view(
             &crate::foreman::past_runs(ctx, bead.task_type).await?,
         );
         let (provider, route) =
-            crate::foreman::route(ctx, bead.task_type, ground.is_some(), estimate.p80).await?;
+            crate::foreman::route(ctx, bead.task_type, repo.as_deref(), estimate.p80).await?;
         beads.push(PlannedLine {
             key: bead.key.clone(),
             title: bead.title.clone(),

@@ -18,7 +18,8 @@ pub(crate) async fn ready(
     let served = served.map(|ids| sqlx::types::Json(ids.to_vec()));
     Ok(sqlx::query_as(
         "SELECT b.id, b.title, b.task_type, b.priority, b.permission, b.estimated_tokens, b.estimate_p80,
-            b.estimate_p95, b.estimate_source, b.preferred_provider, b.preferred_model, b.assigned_provider, b.attempt, b.convoy_id, c.repo IS NOT NULL AS has_repo,
+            b.estimate_p95, b.estimate_source, b.preferred_provider, b.preferred_model, b.assigned_provider,
+            b.attempt, b.convoy_id, c.name AS convoy_name, c.repo,
             c.provider AS convoy_provider, c.strategy, c.max_parallel AS convoy_max_parallel,
             c.budget_tokens, c.budget_micro_usd
          FROM beads b LEFT JOIN convoys c ON c.id = b.convoy_id
@@ -31,6 +32,21 @@ pub(crate) async fn ready(
     .bind(limit)
     .fetch_all(conn)
     .await?)
+}
+
+/// The same of one bead, whatever its state.
+pub(crate) async fn as_ready(conn: &mut Conn, id: &BeadId) -> Result<Ready> {
+    sqlx::query_as(
+        "SELECT b.id, b.title, b.task_type, b.priority, b.permission, b.estimated_tokens, b.estimate_p80,
+            b.estimate_p95, b.estimate_source, b.preferred_provider, b.preferred_model,
+            b.assigned_provider, b.attempt, b.convoy_id, c.name AS convoy_name, c.repo, c.provider AS convoy_provider, c.strategy,
+            c.max_parallel AS convoy_max_parallel, c.budget_tokens, c.budget_micro_usd
+         FROM beads b LEFT JOIN convoys c ON c.id = b.convoy_id WHERE b.id = ?1",
+    )
+    .bind(id)
+    .fetch_optional(conn)
+    .await?
+    .ok_or_else(|| DepotError::NoBead(id.clone()))
 }
 
 /// Beads to assay, oldest first.

@@ -148,6 +148,22 @@ async fn block_dependents(
     Ok(())
 }
 
+/// Frees everything that a policy forbade; other rules hold now.
+pub(crate) async fn lift_policy(conn: &mut Conn, act: Act<'_>) -> Result<Vec<BeadId>> {
+    let forbidden: Vec<BeadId> = sqlx::query_scalar(
+        "SELECT id FROM beads WHERE status = 'blocked' AND block_cause = ?1 ORDER BY created_at, id",
+    )
+    .bind(BlockCause::Policy)
+    .fetch_all(&mut *conn)
+    .await?;
+    for id in &forbidden {
+        unblock(conn, act, id).await?;
+        lift_dependents(conn, act, id).await?;
+        reopen(conn, act, id).await?;
+    }
+    Ok(forbidden)
+}
+
 /// Another try at a bead that failed, was cancelled or is blocked; its count of failures starts
 /// anew, and what was blocked because of it waits for it again.
 pub(crate) async fn retry(conn: &mut Conn, act: Act<'_>, id: &BeadId) -> Result<()> {
@@ -158,6 +174,12 @@ pub(crate) async fn retry(conn: &mut Conn, act: Act<'_>, id: &BeadId) -> Result<
         .execute(&mut *conn)
         .await?;
     clear_block(conn, id).await?;
+    lift_dependents(conn, act, id).await?;
+    reopen(conn, act, id).await
+}
+
+/// What was blocked because of `id` waits for it again.
+async fn lift_dependents(conn: &mut Conn, act: Act<'_>, id: &BeadId) -> Result<()> {
     let mut open = vec![id.clone()];
     while let Some(lifted) = open.pop() {
         for waiting in dependents_of(conn, &lifted).await? {
@@ -181,6 +203,10 @@ pub(crate) async fn retry(conn: &mut Conn, act: Act<'_>, id: &BeadId) -> Result<
             }
         }
     }
+    Ok(())
+}
+
+async fn reopen(conn: &mut Conn, act: Act<'_>, id: &BeadId) -> Result<()> {
     let convoy: Option<ConvoyId> = sqlx::query_scalar("SELECT convoy_id FROM beads WHERE id = ?1")
         .bind(id)
         .fetch_one(&mut *conn)

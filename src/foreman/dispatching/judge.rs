@@ -1,19 +1,21 @@
 //! Who could take a bead now, and the decision about it; nothing is changed here.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
-use super::super::context::Provider;
-use super::super::{Context, ForemanError, account};
+use super::super::{Context, ForemanError};
 use super::READY;
-use super::going_on::Continuation;
-use crate::core::{BeadId, Capability, ConvoyId, ProviderName, TaskType};
+use super::budgets;
+use super::candidates::{Ground, candidates, facts, model_for};
+use crate::core::{BeadId, ConvoyId, ProviderName, TaskType, Timestamp};
 use crate::db::Conn;
 use crate::depot::store as depot;
 use crate::depot::{Attempt, Ready};
-use crate::dispatch::{Candidate, Decision, Room, affinity::affinity, decide};
-use crate::policy::{ConvoyBudget, Spending, within_budget};
+use crate::dispatch::{Decision, decide};
+use crate::policy::{Does, Facts, Policy, Reached};
 use crate::refinery::store as refinery;
-use crate::refinery::{Admit, Ask, Health, Tank, Why, admit};
+use crate::refinery::{Ask, Tank};
 
 /// What is decided about one ready bead.
 pub(super) struct Judged {
@@ -25,49 +27,93 @@ pub(super) struct Judged {
 
 pub(super) async fn judge(
     ctx: &Context,
+    policy: &Policy,
     bead: &Ready,
     tanks: &[Tank],
 ) -> Result<Judged, ForemanError> {
     let mut conn = ctx.db.read().await?;
     let last = depot::last_attempt(&mut conn, &bead.id).await?;
-    if let Err(reason) = budget(ctx, &mut conn, bead).await? {
+    let budgets = budgets::read(ctx, &mut conn, bead, tanks, ctx.clock.now()).await?;
+    if let Some(Reached { reason, until }) = budgets.everywhere().reached {
+        let decision = match until {
+            Some(until) => Decision::Defer {
+                provider: None,
+                window: None,
+                until,
+                reason,
+            },
+            None => Decision::Impossible { reason },
+        };
         return Ok(Judged {
-            decision: Decision::Impossible { reason },
-            reasons: json!({}),
+            decision,
+            reasons: json!({ "policy": policy.hash }),
             last,
         });
     }
-    let candidates = candidates(ctx, bead, tanks, last.as_ref());
+    let last_starts = last_starts(&mut conn, policy).await?;
+    let ground = Ground {
+        ctx,
+        policy,
+        tanks,
+        budgets: &budgets,
+        last_starts: &last_starts,
+        now: ctx.clock.now(),
+    };
+    let candidates = candidates(&ground, bead, last.as_ref());
     let strategy = bead.strategy.unwrap_or(ctx.settings.routing.strategy);
     let (decision, considered) = decide(&candidates, strategy);
     Ok(Judged {
         decision,
-        reasons: json!({ "strategy": strategy, "considered": considered }),
+        reasons: json!({ "strategy": strategy, "policy": policy.hash, "considered": considered }),
         last,
     })
 }
 
-/// The verdict of the budgets; read only where one is set.
-async fn budget(
-    ctx: &Context,
+/// Read only for rules that ask for it.
+async fn last_starts(
     conn: &mut Conn,
-    bead: &Ready,
-) -> Result<Result<(), String>, ForemanError> {
-    let settings = &ctx.settings.budget;
-    let convoy = ConvoyBudget {
-        tokens: bead.budget_tokens.and_then(|n| u64::try_from(n).ok()),
-        cost: bead.budget_micro_usd.map(crate::core::MicroUsd),
-    };
-    if *settings == crate::config::BudgetSettings::default() && convoy == ConvoyBudget::default() {
-        return Ok(Ok(()));
+    policy: &Policy,
+) -> Result<BTreeMap<ProviderName, Timestamp>, ForemanError> {
+    if !policy
+        .rules
+        .iter()
+        .any(|r| matches!(r.does, Does::Delay { .. }))
+    {
+        return Ok(BTreeMap::new());
     }
-    let midnight = settings.timezone.day_began(ctx.clock.now());
-    let spent = account::spending(conn, &bead.id, bead.convoy_id.as_ref(), midnight).await?;
-    let spent = Spending {
-        ask_tokens: u64::try_from(bead.estimate_p80).unwrap_or(0),
-        ..spent
+    Ok(refinery::last_starts(conn).await?)
+}
+
+/// What the policy says about a bead on each provider, with the facts it was told.
+pub(crate) async fn told_of(
+    ctx: &Context,
+    policy: &Policy,
+    bead: &Ready,
+    now: Timestamp,
+) -> Result<Vec<Facts>, ForemanError> {
+    let mut conn = ctx.db.read().await?;
+    let tanks = refinery::load(&mut conn, &ctx.tanks, now).await?;
+    let budgets = budgets::read(ctx, &mut conn, bead, &tanks, now).await?;
+    let last_starts = last_starts(&mut conn, policy).await?;
+    let ground = Ground {
+        ctx,
+        policy,
+        tanks: &tanks,
+        budgets: &budgets,
+        last_starts: &last_starts,
+        now,
     };
-    Ok(within_budget(settings, convoy, spent))
+    let only = bead.convoy_provider.as_ref();
+    let all = ctx
+        .providers
+        .iter()
+        .filter(|(name, _)| only.is_none_or(|only| only == *name));
+    Ok(all
+        .map(|(name, p)| {
+            let model = model_for(bead, name, p);
+            facts(&ground, bead, name, model.as_deref())
+        })
+        .collect())
 }
 
 /// The ready beads of a convoy with the reason why nobody can take them; empty as soon as one
@@ -82,12 +128,13 @@ pub(crate) async fn stuck(
     drop(conn);
     let mut stuck = Vec::new();
     for bead in ready {
-        match judge(ctx, &bead, &tanks).await?.decision {
+        match judge(ctx, &ctx.policy, &bead, &tanks).await?.decision {
             Decision::Impossible { reason } => stuck.push((bead.id, reason)),
             Decision::Run { .. }
             | Decision::Defer { .. }
             | Decision::Wait { .. }
-            | Decision::TooLarge { .. } => return Ok(Vec::new()),
+            | Decision::TooLarge { .. }
+            | Decision::Forbidden { .. } => return Ok(Vec::new()),
         }
     }
     Ok(stuck)
@@ -97,126 +144,11 @@ pub(super) fn ask(bead: &Ready, model: Option<&str>) -> Ask {
     Ask::of(&bead.estimate(), model)
 }
 
-/// Every enabled provider, with its room for this bead.
-fn candidates(
-    ctx: &Context,
-    bead: &Ready,
-    tanks: &[Tank],
-    last: Option<&Attempt>,
-) -> Vec<Candidate> {
-    let now = ctx.clock.now();
-    ctx.providers
-        .iter()
-        .map(|(name, p)| {
-            let wants = bead
-                .preferred_provider
-                .as_ref()
-                .or(bead.convoy_provider.as_ref());
-            let preferred = wants == Some(name);
-            let model = bead
-                .preferred_model
-                .clone()
-                .filter(|_| preferred || wants.is_none())
-                .or_else(|| p.entry.model.clone());
-            let tank = tanks.iter().find(|t| t.provider == *name);
-            let elsewhere = bead
-                .convoy_provider
-                .as_ref()
-                .is_some_and(|only| only != name);
-            let room = if elsewhere {
-                Room::Never {
-                    reason: "the goal is for another provider".into(),
-                }
-            } else {
-                room(p, bead, tank, &ask(bead, model.as_deref()), now)
-            };
-            Candidate {
-                provider: name.clone(),
-                room,
-                affinity: affinity(
-                    name,
-                    p.kind,
-                    &p.entry,
-                    &ctx.settings.routing,
-                    bead.task_type,
-                ),
-                place: place(&ctx.settings.routing, name, p.kind),
-                ratio: tank.and_then(|t| t.ratio),
-                red: tank.is_some_and(|t| matches!(t.health, Health::Red | Health::Empty)),
-                green: tank.is_none_or(|t| matches!(t.health, Health::Green | Health::Unknown)),
-                next_reset: tank.and_then(|t| t.next_reset),
-                spare: tank.map_or(0.0, |t| t.spare),
-                has_session: Continuation::of(p, name, last).session.is_some(),
-                preferred,
-                model,
-            }
-        })
-        .collect()
-}
-
-/// Where `routing.fallback_order` names the provider, or its kind; behind all that it names
-/// otherwise.
-fn place(
-    routing: &crate::config::RoutingSettings,
-    name: &ProviderName,
-    kind: crate::core::ProviderKind,
-) -> usize {
-    let order = &routing.fallback_order;
-    let named = |word: &str| order.iter().position(|o| o.as_str() == word);
-    let place = named(name.as_str()).or_else(|| named(kind.as_str()));
-    place.unwrap_or(order.len())
-}
-
-fn room(
-    p: &Provider,
-    bead: &Ready,
-    tank: Option<&Tank>,
-    ask: &Ask,
-    now: crate::core::Timestamp,
-) -> Room {
-    let never = |reason: &str| Room::Never {
-        reason: reason.to_owned(),
-    };
-    let edits = bead.has_repo && bead.task_type.changes_files();
-    if let Some(reason) = &p.unusable {
-        return never(reason);
-    }
-    if edits && !p.entry.can(Capability::Edit) {
-        return never("it cannot edit files");
-    }
-    if edits && bead.permission > p.entry.permission {
-        return Room::Never {
-            reason: format!(
-                "it may {} at most, the bead needs {}",
-                p.entry.permission, bead.permission
-            ),
-        };
-    }
-    let Some(Admit::No(refusal)) = tank.map(|t| admit(t, ask, now)) else {
-        return Room::Yes;
-    };
-    let window = refusal.window.unwrap_or_default();
-    match (refusal.why, refusal.until) {
-        (Why::Disabled, _) => Room::Never {
-            reason: refusal.reason,
-        },
-        (Why::TooLarge, _) => Room::TooLarge { window },
-        (_, Some(until)) => Room::Closed {
-            window,
-            until,
-            reason: refusal.reason,
-        },
-        (_, None) => Room::Busy {
-            reason: refusal.reason,
-        },
-    }
-}
-
 /// Where a bead of this kind would go now, and why or what it would wait for.
 pub(crate) async fn route(
     ctx: &Context,
     task: TaskType,
-    has_repo: bool,
+    repo: Option<&str>,
     tokens_p80: u64,
 ) -> Result<(Option<ProviderName>, String), ForemanError> {
     let tokens = i64::try_from(tokens_p80).unwrap_or(i64::MAX);
@@ -235,7 +167,8 @@ pub(crate) async fn route(
         assigned_provider: None,
         attempt: 0,
         convoy_id: None,
-        has_repo,
+        convoy_name: None,
+        repo: repo.map(str::to_owned),
         convoy_provider: None,
         strategy: None,
         convoy_max_parallel: None,
@@ -244,8 +177,16 @@ pub(crate) async fn route(
     };
     let mut conn = ctx.db.read().await?;
     let tanks = refinery::load(&mut conn, &ctx.tanks, ctx.clock.now()).await?;
+    let ground = Ground {
+        ctx,
+        policy: &ctx.policy,
+        tanks: &tanks,
+        budgets: &budgets::Budgets::default(),
+        last_starts: &BTreeMap::new(),
+        now: ctx.clock.now(),
+    };
     let (decision, considered) = decide(
-        &candidates(ctx, &bead, &tanks, None),
+        &candidates(&ground, &bead, None),
         ctx.settings.routing.strategy,
     );
     Ok(match decision {
@@ -258,9 +199,13 @@ pub(crate) async fn route(
         }
         Decision::Defer {
             provider, until, ..
-        } => (None, format!("waits for {provider} until {until}")),
+        } => {
+            let whom = provider.map_or(String::new(), |p| format!(" for {p}"));
+            (None, format!("waits{whom} until {until}"))
+        }
         Decision::Wait { reason }
         | Decision::TooLarge { reason }
+        | Decision::Forbidden { reason }
         | Decision::Impossible { reason } => (None, reason),
     })
 }

@@ -7,6 +7,7 @@ use super::super::stage::{Halt, Job, Leash, Said};
 use super::{Log, Teller};
 use crate::config::ProviderSettings;
 use crate::core::{ProviderKind, Timestamp, Usage};
+use crate::policy::Envelope;
 use crate::process::{Exit, Next, Running, Stream};
 use crate::provider::{self, Reader, Signal, StopReason};
 
@@ -31,8 +32,9 @@ pub(super) struct Watch {
     entry: ProviderSettings,
     /// The model that was asked for.
     asked: Option<String>,
-    envelope: u64,
-    over_envelope: bool,
+    envelope: Envelope,
+    /// What of the envelope is broken.
+    pub(super) over_envelope: Option<String>,
     /// Its reader says that it will not end by itself.
     hopeless: bool,
     /// How long the program said that it would wait before it tries again by itself.
@@ -40,6 +42,8 @@ pub(super) struct Watch {
     startup: Duration,
     idle: Duration,
     ends_at: Timestamp,
+    /// When the time of its envelope is over.
+    too_long_at: Option<Timestamp>,
     heard_at: Timestamp,
     heard_once: bool,
     result_at: Option<Timestamp>,
@@ -64,12 +68,13 @@ impl Watch {
             entry: p.entry.clone(),
             asked: job.model.clone().or_else(|| p.entry.model.clone()),
             envelope: job.envelope,
-            over_envelope: false,
+            over_envelope: None,
             hopeless: false,
             retrying: None,
             startup: p.entry.startup_timeout.0,
             idle: p.entry.idle_timeout.0,
             ends_at: now + p.entry.timeout.0,
+            too_long_at: job.envelope.time.map(|most| now + most),
             heard_at: now,
             heard_once: false,
             result_at: None,
@@ -87,11 +92,15 @@ impl Watch {
                 (self.heard_at + idle, StopReason::Silent)
             }
         };
-        if self.ends_at < quiet.0 {
-            (self.ends_at, StopReason::TimedOut)
-        } else {
-            quiet
-        }
+        let timed_out = (self.ends_at, StopReason::TimedOut);
+        let too_long = self.too_long_at.map(|at| (at, StopReason::Runaway));
+        [Some(timed_out), too_long]
+            .into_iter()
+            .flatten()
+            .fold(
+                quiet,
+                |first, next| if next.0 < first.0 { next } else { first },
+            )
     }
 
     /// With what it cost, where the program does not say that and it is known.
@@ -132,7 +141,12 @@ impl Watch {
                         return (Some(exit), stopped, left);
                     }
                 },
-                () = ctx.clock.sleep_until(deadline) => stopped = Some(why),
+                () = ctx.clock.sleep_until(deadline) => {
+                    if why == StopReason::Runaway {
+                        self.over_envelope = Some(self.envelope.too_long());
+                    }
+                    stopped = Some(why);
+                }
                 () = halted(&mut leash) => {
                     let halt = *leash.halt.borrow();
                     stopped = Some(if halt == Some(Halt::Cancel) { StopReason::Cancel } else { StopReason::Shutdown });
@@ -141,7 +155,7 @@ impl Watch {
             if self.hopeless {
                 stopped = stopped.or(Some(StopReason::Hopeless));
             }
-            if self.over_envelope {
+            if self.over_envelope.is_some() {
                 stopped = Some(StopReason::Runaway);
             }
             if stopped.is_some() {
@@ -196,7 +210,11 @@ impl Watch {
             match &signal {
                 Signal::Session(id) => self.session = Some(id.clone()),
                 Signal::Model(name) => self.model = Some(name.clone()),
-                Signal::UsageSoFar(usage) => self.over_envelope |= usage.tokens() > self.envelope,
+                Signal::UsageSoFar(usage) => {
+                    if let Some(broken) = self.envelope.broken(usage) {
+                        self.over_envelope.get_or_insert(broken);
+                    }
+                }
                 Signal::Result { .. } => self.result_at = Some(ctx.clock.now()),
                 Signal::Retrying { delay, .. } => self.retrying = Some(*delay),
                 Signal::Hopeless => self.hopeless = true,

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::config::settings::{
     AssayerSettings, BudgetSettings, ForemanSettings, GateSettings, GeneralSettings,
-    ProviderSettings, ReserveHours, RoutingSettings, SourcesSettings, WindowLimit,
+    ProviderBudget, ProviderSettings, ReserveHours, RoutingSettings, SourcesSettings, WindowLimit,
 };
 
 const INTRO: &str = "\
@@ -101,6 +101,7 @@ fn the_page_of_the_settings_has_every_key() {
     section::<GeneralSettings>(&mut page, "[general]", "");
     section::<ProviderSettings>(&mut page, "[providers.NAME]", NAMES);
     section::<WindowLimit>(&mut page, "limits = [ { ... } ] of a provider", KINDS);
+    section::<ProviderBudget>(&mut page, "budget = { ... } of a provider", "");
     page.push_str(OLD);
     section::<ReserveHours>(&mut page, "[[providers.NAME.reserve_hours]]", HOURS);
     section::<AssayerSettings>(&mut page, "[assayer]", "");

@@ -112,6 +112,18 @@ pub(super) fn told(kind: EventType) -> Told {
             "scope, state, failures, until, class, reason",
             "a provider is paused after errors, or used again",
         ),
+        E::DispatchDecided => (
+            "decision, strategy, policy, considered",
+            "a bead was put off or blocked instead of claimed; `considered` has every provider with its factors and what the policy said, `policy` is its hash",
+        ),
+        E::PolicyLoaded => (
+            "file, hash, rules",
+            "these rules hold from now on; `hash` names their content and is in every decision",
+        ),
+        E::PolicyRefused => (
+            "file, line, column, message, hash",
+            "the file of the rules is broken; those of `hash` hold on",
+        ),
         E::ForemanRecovered => (
             "lost_attempts, charged_reservations, taken_up",
             "a foreman cleaned up behind one that was gone",
