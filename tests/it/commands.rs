@@ -20,6 +20,7 @@ fn help_shows_the_commands_and_the_exit_codes() {
       provider     List, add, remove, find and test providers, the ways to run a bead
       model        Manage the models that rigs runs in its own process
       foreman      Run the loop that plans, dispatches, watches and merges
+      policy       Check the rules about who may run what, and see what they say
       status       Show the overview: tanks, queue, runs, today's tokens and cost, what happens next
       why          Say why a bead is where it is: every decision about it, with its inputs
       events       Print what happened, oldest first

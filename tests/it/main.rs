@@ -26,6 +26,7 @@ mod lab;
 mod lab_upstream;
 mod models;
 mod nonsense;
+mod policy;
 mod providers;
 mod repositories;
 mod settings;

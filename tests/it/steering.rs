@@ -71,13 +71,14 @@ fn a_spent_budget_stops_dispatch_and_resume_can_raise_it() {
     let beads = [bead("one", &[]), bead("two", &["one"])];
     let output = flow
         .execute(&beads)
-        .args(["--budget-tokens", "300000"])
+        .args(["--budget-tokens", "200000"])
         .run()
         .exits(7);
     assert_eq!(flow.statuses(), ["completed", "queued"]);
     assert_eq!(fake.calls().len(), 1);
     assert!(
-        output.stdout.contains("the goal's budget of 300"),
+        output.stdout.contains("the goal's budget of 200")
+            && output.stdout.contains("raise it with --budget-tokens"),
         "{output}"
     );
     flow.goal(["resume", "--budget-tokens", "10000000"])

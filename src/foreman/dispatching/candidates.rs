@@ -7,7 +7,7 @@ use super::super::context::Provider;
 use super::budgets::Budgets;
 use super::going_on::Continuation;
 use super::judge::ask;
-use crate::core::{Capability, ProviderName, Timestamp};
+use crate::core::{Capability, MicroUsd, ProviderKind, ProviderName, Timestamp};
 use crate::depot::{Attempt, Ready};
 use crate::dispatch::{Candidate, Room, affinity::affinity, rule};
 use crate::policy::{Facts, Policy, WindowFacts, evaluate};
@@ -140,6 +140,19 @@ fn room_of(
     }
 }
 
+/// Nothing, where use is not billed: models of this machine, and agents that log in to a plan.
+fn unbilled(p: &Provider) -> Option<MicroUsd> {
+    let e = &p.entry;
+    let has_key =
+        e.api_key_env.is_some() || e.api_key_file.is_some() || e.api_key_command.is_some();
+    let is_free = match p.kind {
+        ProviderKind::Ollama | ProviderKind::Embedded => true,
+        ProviderKind::Claude | ProviderKind::Codex => !has_key,
+        ProviderKind::Openai | ProviderKind::Command => false,
+    };
+    is_free.then_some(MicroUsd(0))
+}
+
 /// What the policy is told about the bead on this provider.
 pub(super) fn facts(
     g: &Ground<'_>,
@@ -162,7 +175,11 @@ pub(super) fn facts(
         convoy: convoy.into_iter().chain(bead.convoy_name.clone()).collect(),
         repo: bead.repo.clone(),
         estimated_tokens: Some(g.budgets.need().p80),
-        estimated_cost: g.budgets.need().cost,
+        estimated_cost: g
+            .budgets
+            .need()
+            .cost
+            .or_else(|| unbilled(g.ctx.providers.get(name)?)),
         windows: tank.map(|tank| {
             let quotas = tank
                 .windows
