@@ -14,7 +14,7 @@ mod evaluate;
 mod facts;
 pub(crate) mod live;
 pub(crate) mod matching;
-mod names;
+pub(crate) mod names;
 mod read;
 mod rule;
 #[cfg(test)]

@@ -23,7 +23,7 @@ pub(crate) enum Command {
 
 pub(crate) async fn run(command: Command, app: &mut App) -> Ended {
     match command {
-        Command::Check(args) => check::run(args, app),
+        Command::Check(args) => check::run(&args, app),
         Command::List(args) => list::run(&args, app),
         Command::Explain(args) => explain::run(args, app).await,
         Command::Simulate(args) => simulate::run(*args, app).await,
@@ -32,16 +32,12 @@ pub(crate) async fn run(command: Command, app: &mut App) -> Ended {
 
 /// The rules of the file that was named, or those in force.
 fn rules(app: &App, file: Option<&Path>) -> Result<Live, Failure> {
-    match file {
-        Some(file) => Ok(live::open(&app.env.cwd().join(file), true)?),
-        None => {
-            let config = app.config()?;
-            Ok(crate::foreman::rules::open(
-                &config.settings,
-                &config.paths,
-            )?)
-        }
+    if let Some(file) = file {
+        return Ok(live::open(&app.env.cwd().join(file), true)?);
     }
+    let config = app.config()?;
+    let rules = crate::foreman::rules::open(&config.settings, &config.paths)?;
+    Ok(rules)
 }
 
 /// The rest of what a decision needs; the rules of a named file in place of those in force.

@@ -231,6 +231,12 @@ impl fmt::Display for Schedule {
     }
 }
 
+impl serde::Serialize for Schedule {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
 fn minute_of(local: NaiveDateTime) -> u16 {
     (local.hour() * 60 + local.minute()) as u16
 }

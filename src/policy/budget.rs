@@ -198,16 +198,28 @@ mod tests {
         cost: None,
     };
 
-    fn until(budgets: &[Budget]) -> Option<Option<Timestamp>> {
-        standing(budgets, NEED).reached.map(|r| r.until)
+    /// What lifts the budget that is reached.
+    #[derive(Debug, PartialEq)]
+    enum Lifts {
+        Nothing,
+        Time(Timestamp),
+        Person,
+    }
+
+    fn until(budgets: &[Budget]) -> Lifts {
+        match standing(budgets, NEED).reached.map(|r| r.until) {
+            None => Lifts::Nothing,
+            Some(Some(until)) => Lifts::Time(until),
+            Some(None) => Lifts::Person,
+        }
     }
 
     #[test]
     fn the_p80_must_fit_beside_others_and_the_p50_alone() {
-        assert_eq!(until(&[day(1000, 600, 0)]), None);
-        assert_eq!(until(&[day(1000, 601, 0)]), Some(Some(tomorrow())));
-        assert_eq!(until(&[day(1000, 300, 1)]), None);
-        assert_eq!(until(&[day(1000, 301, 1)]), Some(Some(tomorrow())));
+        assert_eq!(until(&[day(1000, 600, 0)]), Lifts::Nothing);
+        assert_eq!(until(&[day(1000, 601, 0)]), Lifts::Time(tomorrow()));
+        assert_eq!(until(&[day(1000, 300, 1)]), Lifts::Nothing);
+        assert_eq!(until(&[day(1000, 301, 1)]), Lifts::Time(tomorrow()));
     }
 
     #[test]
@@ -233,8 +245,8 @@ mod tests {
             },
             ..day(0, 0, 0)
         };
-        assert_eq!(until(&[money(1_999_999)]), None);
-        assert_eq!(until(&[money(2_000_000)]), Some(Some(tomorrow())));
+        assert_eq!(until(&[money(1_999_999)]), Lifts::Nothing);
+        assert_eq!(until(&[money(2_000_000)]), Lifts::Time(tomorrow()));
         let dear = Need {
             cost: Some(MicroUsd(500_000)),
             ..NEED
@@ -249,8 +261,8 @@ mod tests {
             },
             ..day(0, 0, 0)
         };
-        assert_eq!(until(&[runs(2)]), None);
-        assert_eq!(until(&[runs(3)]), Some(Some(tomorrow())));
+        assert_eq!(until(&[runs(2)]), Lifts::Nothing);
+        assert_eq!(until(&[runs(3)]), Lifts::Time(tomorrow()));
     }
 
     #[test]
@@ -261,7 +273,7 @@ mod tests {
             ..day(1000, 900, 0)
         };
         let both = [day(1000, 990, 0), goal];
-        assert_eq!(until(&both), Some(None));
+        assert_eq!(until(&both), Lifts::Person);
         let s = standing(&both, NEED);
         assert!((s.left - 0.01).abs() < 1e-9);
         assert_eq!(s.renews_at, Some(tomorrow()));

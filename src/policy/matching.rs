@@ -6,7 +6,7 @@ use super::names::Names;
 use super::rule::When;
 use super::truth::{Compare, Measure, Truth};
 use crate::core::words::word_enum;
-use crate::core::{Priority, TaskType, Timestamp};
+use crate::core::{Priority, ProviderName, TaskType, Timestamp};
 
 word_enum! {
     /// What a rule can ask about.
@@ -58,7 +58,7 @@ fn holds(condition: Condition, when: &When, facts: &Facts, now: Timestamp) -> Op
     let f = facts;
     match condition {
         Condition::Provider => {
-            let provider = f.provider.as_ref().map(|p| p.as_str());
+            let provider = f.provider.as_ref().map(ProviderName::as_str);
             name(when.provider.as_ref(), provider)
         }
         Condition::Model => name(when.model.as_ref(), f.model.as_deref()),
@@ -79,7 +79,7 @@ fn holds(condition: Condition, when: &When, facts: &Facts, now: Timestamp) -> Op
         }
         Condition::Bead => {
             let id = f.bead.as_deref();
-            let ids = id.as_ref().map_or(&[][..], std::slice::from_ref);
+            let ids = id.as_slice();
             Some(Truth::of(is_named(when.bead.as_ref()?, ids)))
         }
         Condition::EstimatedTokens => {

@@ -90,11 +90,11 @@ fn star<T>(p: &[T], t: &[T], same: impl Fn(&T, &T) -> bool, is_star: impl Fn(&T)
     let (mut i, mut j, mut back) = (0, 0, None);
     while j < t.len() {
         match p.get(i) {
-            Some(c) if is_star(c) => {
+            Some(sign) if is_star(sign) => {
                 back = Some((i, j));
                 i += 1;
             }
-            Some(c) if same(c, &t[j]) => {
+            Some(sign) if same(sign, &t[j]) => {
                 i += 1;
                 j += 1;
             }

@@ -214,7 +214,6 @@ pub(crate) struct When {
     /// Until the reset of the window with the smallest share left.
     pub(crate) seconds_to_reset: Option<Compare>,
     /// Hours and days in their time zone.
-    #[serde(serialize_with = "schedule")]
     pub(crate) time: Option<Schedule>,
     pub(crate) budget_left: Option<Compare>,
 }
@@ -228,8 +227,4 @@ impl When {
             || self.time.is_some()
             || self.budget_left.is_some()
     }
-}
-
-fn schedule<S: serde::Serializer>(time: &Option<Schedule>, s: S) -> Result<S::Ok, S::Error> {
-    time.map(|t| (t.hours, t.days, t.zone)).serialize(s)
 }

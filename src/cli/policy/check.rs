@@ -6,6 +6,7 @@ use super::super::{App, Ended, Exit};
 use crate::core::ProviderName;
 use crate::core::suggest::nearest;
 use crate::core::text::count;
+use crate::policy::names::Names;
 use crate::policy::{Does, Policy};
 use crate::view::policy::Checked;
 
@@ -23,7 +24,7 @@ pub(crate) struct Args {
     file: Option<PathBuf>,
 }
 
-pub(crate) fn run(args: Args, app: &mut App) -> Ended {
+pub(crate) fn run(args: &Args, app: &mut App) -> Ended {
     let rules = super::rules(app, args.file.as_deref())?;
     let policy = rules.policy();
     let known: Vec<&str> = match app.config() {
@@ -65,7 +66,7 @@ fn strangers(policy: &Policy, known: &[&str]) -> Vec<String> {
         return warnings;
     }
     for rule in &policy.rules {
-        let asked = rule.when.provider.iter().flat_map(|names| names.plain());
+        let asked = rule.when.provider.iter().flat_map(Names::plain);
         let sent = match &rule.does {
             Does::Modify(modify) => modify.provider.as_ref().map(ProviderName::as_str),
             Does::Approve | Does::Warn | Does::Delay { .. } | Does::Defer | Does::Deny => None,

@@ -181,25 +181,23 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
     } = args;
     let now = app.now();
     let at = at.map_or(now, |when| when.ahead(now));
-    let (judged, is_one) = match run.facts(at) {
-        Some(facts) => {
-            let rules = super::rules(app, file.as_deref())?;
-            let policy = rules.policy();
-            let one = Judged {
-                bead_id: None,
-                title: None,
-                provider: facts.provider.clone(),
-                at,
-                verdict: evaluate(policy, &facts, at).into(),
-                rules: explain(policy, &facts, at),
-                facts,
-            };
-            (vec![one], true)
-        }
-        None => {
-            let (ctx, rules) = super::context(app, file.as_ref()).await?;
-            (ready(&ctx, rules.policy(), at, limit).await?, false)
-        }
+    let described = run.facts(at);
+    let is_one = described.is_some();
+    let judged = if let Some(facts) = described {
+        let rules = super::rules(app, file.as_deref())?;
+        let policy = rules.policy();
+        vec![Judged {
+            bead_id: None,
+            title: None,
+            provider: facts.provider.clone(),
+            at,
+            verdict: evaluate(policy, &facts, at).into(),
+            rules: explain(policy, &facts, at),
+            facts,
+        }]
+    } else {
+        let (ctx, rules) = super::context(app, file.as_ref()).await?;
+        ready(&ctx, rules.policy(), at, limit).await?
     };
     app.out.answer(&judged, |page| {
         if is_one {

@@ -147,7 +147,7 @@ fn unbilled(p: &Provider) -> Option<MicroUsd> {
         e.api_key_env.is_some() || e.api_key_file.is_some() || e.api_key_command.is_some();
     let is_free = match p.kind {
         ProviderKind::Ollama | ProviderKind::Embedded => true,
-        ProviderKind::Claude | ProviderKind::Codex => !has_key,
+        ProviderKind::Claude | ProviderKind::Codex | ProviderKind::Gemini => !has_key,
         ProviderKind::Openai | ProviderKind::Command => false,
     };
     is_free.then_some(MicroUsd(0))

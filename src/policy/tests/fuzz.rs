@@ -100,7 +100,7 @@ fn reads(bytes: &[u8]) -> Result<(), TestCaseError> {
         }
         Err(problems) => {
             prop_assert!(!problems.is_empty());
-            let lines = bytes.iter().filter(|b| **b == b'\n').count() + 1;
+            let lines = bytes.split(|b| *b == b'\n').count();
             for problem in problems {
                 let Origin::File(place) = &problem.origin else {
                     return Err(TestCaseError::fail(format!("{problem} has no place")));
