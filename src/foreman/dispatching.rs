@@ -5,11 +5,13 @@ mod budgets;
 mod candidates;
 mod going_on;
 mod judge;
+mod sight;
 
 pub(super) use self::going_on::session_usage;
 use self::going_on::{Continuation, is_poisoned};
 use self::judge::{Judged, ask, judge};
 pub(crate) use self::judge::{route, stuck, told_of};
+use self::sight::Sight;
 use super::ForemanError;
 use super::drive::{Active, Foreman};
 use super::orders::Scope;
@@ -20,7 +22,6 @@ use crate::depot::store::{self as depot, Claim};
 use crate::depot::{Attempt, Deferral, DepotError, Fence, Ready};
 use crate::dispatch::Decision;
 use crate::policy::{Envelope, Modify};
-use crate::refinery::Tank;
 use crate::refinery::store::{self as refinery, Claim as Reserve};
 
 /// Beads looked at per pass; the rest is looked at when these have moved.
@@ -120,7 +121,7 @@ impl Foreman<'_> {
         self.held.clear();
         let mut conn = self.ctx.db.read().await?;
         let ready = depot::ready(&mut conn, served, READY).await?;
-        let mut tanks = refinery::load(&mut conn, &self.ctx.tanks, self.ctx.clock.now()).await?;
+        let mut sight = self.sight(&mut conn).await?;
         drop(conn);
         for bead in ready {
             if self.active.len() >= self.ctx.settings.general.max_parallel.max(1) as usize {
@@ -130,12 +131,16 @@ impl Foreman<'_> {
             if self.active.contains_key(&bead.id) || self.convoy_is_full(&bead) {
                 continue;
             }
-            if self.give_out(&bead, &tanks).await? {
+            if self.give_out(&bead, &sight).await? {
                 let mut conn = self.ctx.db.read().await?;
-                tanks = refinery::load(&mut conn, &self.ctx.tanks, self.ctx.clock.now()).await?;
+                sight = self.sight(&mut conn).await?;
             }
         }
         Ok(())
+    }
+
+    async fn sight(&self, conn: &mut Conn) -> Result<Sight, ForemanError> {
+        Sight::of(self.ctx, self.policy.policy(), conn, self.ctx.clock.now()).await
     }
 
     fn convoy_is_full(&self, bead: &Ready) -> bool {
@@ -151,12 +156,12 @@ impl Foreman<'_> {
     }
 
     /// Decides about one bead and does it; whether capacity changed hands.
-    async fn give_out(&mut self, bead: &Ready, tanks: &[Tank]) -> Result<bool, ForemanError> {
+    async fn give_out(&mut self, bead: &Ready, sight: &Sight) -> Result<bool, ForemanError> {
         let Judged {
             decision,
             reasons,
             last,
-        } = judge(self.ctx, self.policy.policy(), bead, tanks).await?;
+        } = judge(self.ctx, self.policy.policy(), bead, sight).await?;
         match decision {
             Decision::Run {
                 provider,

@@ -1,25 +1,24 @@
 //! Everybody who could take a bead, with the room that tank, budgets and policy leave there.
 
-use std::collections::BTreeMap;
-
 use super::super::Context;
 use super::super::context::Provider;
 use super::budgets::Budgets;
 use super::going_on::Continuation;
 use super::judge::ask;
+use super::sight::Sight;
 use crate::core::{Capability, MicroUsd, ProviderKind, ProviderName, Timestamp};
 use crate::depot::{Attempt, Ready};
 use crate::dispatch::{Candidate, Room, affinity::affinity, rule};
 use crate::policy::{Facts, Policy, WindowFacts, evaluate};
+use crate::refinery::stored::scope_text;
 use crate::refinery::{Admit, Ask, Health, Tank, Why, admit};
 
 /// What candidates are made of, beside the bead.
 pub(super) struct Ground<'a> {
     pub(super) ctx: &'a Context,
     pub(super) policy: &'a Policy,
-    pub(super) tanks: &'a [Tank],
+    pub(super) sight: &'a Sight,
     pub(super) budgets: &'a Budgets,
-    pub(super) last_starts: &'a BTreeMap<ProviderName, Timestamp>,
     pub(super) now: Timestamp,
 }
 
@@ -65,7 +64,7 @@ fn candidate(
     let routing = &g.ctx.settings.routing;
     let preferred = wanted(bead) == Some(name);
     let model = model_for(bead, name, p);
-    let tank = g.tanks.iter().find(|t| t.provider == *name);
+    let tank = g.sight.tank(name);
     Candidate {
         provider: name.clone(),
         room: room_of(g, bead, name, p, model.as_deref()),
@@ -115,7 +114,7 @@ fn room_of(
             reason: "the goal is for another provider".into(),
         };
     }
-    let tank = g.tanks.iter().find(|t| t.provider == *name);
+    let tank = g.sight.tank(name);
     let room = room(p, bead, tank, &ask(bead, model), g.now);
     if matches!(room, Room::Never { .. } | Room::TooLarge { .. }) {
         return room;
@@ -160,7 +159,7 @@ pub(super) fn facts(
     name: &ProviderName,
     model: Option<&str>,
 ) -> Facts {
-    let tank = g.tanks.iter().find(|t| t.provider == *name);
+    let tank = g.sight.tank(name);
     let budget = g.budgets.all_at(name);
     let convoy = bead.convoy_id.as_ref().map(ToString::to_string);
     Facts {
@@ -190,12 +189,12 @@ pub(super) fn facts(
                     name: w.name.clone(),
                     ratio: w.ratio(),
                     resets_at: w.resets_at.or(w.closed_until),
-                    p_exhausted: None,
+                    p_exhausted: g.sight.exhausted(name, &scope_text(&w.key.scope), &w.name),
                 })
                 .collect()
         }),
         in_flight: tank.map_or(0, |t| t.in_flight),
-        last_start: g.last_starts.get(name).copied(),
+        last_start: g.sight.last_start(name),
         budget_left: Some(budget.left),
         budget_resets_at: budget.renews_at,
     }

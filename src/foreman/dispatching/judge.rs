@@ -1,21 +1,18 @@
 //! Who could take a bead now, and the decision about it; nothing is changed here.
 
-use std::collections::BTreeMap;
-
 use serde_json::json;
 
 use super::super::{Context, ForemanError};
 use super::READY;
 use super::budgets;
 use super::candidates::{Ground, candidates, facts, model_for};
+use super::sight::Sight;
 use crate::core::{BeadId, ConvoyId, ProviderName, TaskType, Timestamp};
-use crate::db::Conn;
 use crate::depot::store as depot;
 use crate::depot::{Attempt, Ready};
 use crate::dispatch::{Decision, decide};
-use crate::policy::{Does, Facts, Policy, Reached};
-use crate::refinery::store as refinery;
-use crate::refinery::{Ask, Tank};
+use crate::policy::{Facts, Policy, Reached};
+use crate::refinery::Ask;
 
 /// What is decided about one ready bead.
 pub(super) struct Judged {
@@ -29,11 +26,11 @@ pub(super) async fn judge(
     ctx: &Context,
     policy: &Policy,
     bead: &Ready,
-    tanks: &[Tank],
+    sight: &Sight,
 ) -> Result<Judged, ForemanError> {
     let mut conn = ctx.db.read().await?;
     let last = depot::last_attempt(&mut conn, &bead.id).await?;
-    let budgets = budgets::read(ctx, &mut conn, bead, tanks, ctx.clock.now()).await?;
+    let budgets = budgets::read(ctx, &mut conn, bead, &sight.tanks, ctx.clock.now()).await?;
     if let Some(Reached { reason, until }) = budgets.everywhere().reached {
         let decision = match until {
             Some(until) => Decision::Defer {
@@ -50,13 +47,11 @@ pub(super) async fn judge(
             last,
         });
     }
-    let last_starts = last_starts(&mut conn, policy).await?;
     let ground = Ground {
         ctx,
         policy,
-        tanks,
+        sight,
         budgets: &budgets,
-        last_starts: &last_starts,
         now: ctx.clock.now(),
     };
     let candidates = candidates(&ground, bead, last.as_ref());
@@ -69,21 +64,6 @@ pub(super) async fn judge(
     })
 }
 
-/// Read only for rules that ask for it.
-async fn last_starts(
-    conn: &mut Conn,
-    policy: &Policy,
-) -> Result<BTreeMap<ProviderName, Timestamp>, ForemanError> {
-    if !policy
-        .rules
-        .iter()
-        .any(|r| matches!(r.does, Does::Delay { .. }))
-    {
-        return Ok(BTreeMap::new());
-    }
-    Ok(refinery::last_starts(conn).await?)
-}
-
 /// What the policy says about a bead on each provider, with the facts it was told.
 pub(crate) async fn told_of(
     ctx: &Context,
@@ -92,15 +72,13 @@ pub(crate) async fn told_of(
     now: Timestamp,
 ) -> Result<Vec<Facts>, ForemanError> {
     let mut conn = ctx.db.read().await?;
-    let tanks = refinery::load(&mut conn, &ctx.tanks, now).await?;
-    let budgets = budgets::read(ctx, &mut conn, bead, &tanks, now).await?;
-    let last_starts = last_starts(&mut conn, policy).await?;
+    let sight = Sight::of(ctx, policy, &mut conn, now).await?;
+    let budgets = budgets::read(ctx, &mut conn, bead, &sight.tanks, now).await?;
     let ground = Ground {
         ctx,
         policy,
-        tanks: &tanks,
+        sight: &sight,
         budgets: &budgets,
-        last_starts: &last_starts,
         now,
     };
     let only = bead.convoy_provider.as_ref();
@@ -124,11 +102,11 @@ pub(crate) async fn stuck(
 ) -> Result<Vec<(BeadId, String)>, ForemanError> {
     let mut conn = ctx.db.read().await?;
     let ready = depot::ready(&mut conn, Some(std::slice::from_ref(convoy)), READY).await?;
-    let tanks = refinery::load(&mut conn, &ctx.tanks, ctx.clock.now()).await?;
+    let sight = Sight::of(ctx, &ctx.policy, &mut conn, ctx.clock.now()).await?;
     drop(conn);
     let mut stuck = Vec::new();
     for bead in ready {
-        match judge(ctx, &ctx.policy, &bead, &tanks).await?.decision {
+        match judge(ctx, &ctx.policy, &bead, &sight).await?.decision {
             Decision::Impossible { reason } => stuck.push((bead.id, reason)),
             Decision::Run { .. }
             | Decision::Defer { .. }
@@ -176,13 +154,12 @@ pub(crate) async fn route(
         budget_micro_usd: None,
     };
     let mut conn = ctx.db.read().await?;
-    let tanks = refinery::load(&mut conn, &ctx.tanks, ctx.clock.now()).await?;
+    let sight = Sight::of(ctx, &ctx.policy, &mut conn, ctx.clock.now()).await?;
     let ground = Ground {
         ctx,
         policy: &ctx.policy,
-        tanks: &tanks,
+        sight: &sight,
         budgets: &budgets::Budgets::default(),
-        last_starts: &BTreeMap::new(),
         now: ctx.clock.now(),
     };
     let (decision, considered) = decide(
