@@ -25,6 +25,6 @@ pub(crate) use budget::{Budget, Need, Reached, Spent, Standing, standing};
 pub(crate) use envelope::Envelope;
 pub(crate) use evaluate::{Explained, Step, Verdict, evaluate, explain};
 pub(crate) use facts::{Facts, WindowFacts};
-#[cfg(test)]
+#[cfg(any(test, feature = "bench"))]
 pub(crate) use read::read;
 pub(crate) use rule::{Action, Does, Effort, Modify, Policy, Rule, Scope, Unknown};
