@@ -188,6 +188,7 @@ impl Pure {
                     red: false,
                     green: true,
                     next_reset: tank.next_reset,
+                    spare: 0.0,
                     has_session: false,
                     preferred: false,
                     ruled: None,

@@ -99,6 +99,7 @@ mod tests {
             red: false,
             green: true,
             next_reset: None,
+            spare: 0.0,
             has_session: false,
             preferred: false,
             ruled: None,

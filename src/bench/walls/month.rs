@@ -255,7 +255,10 @@ impl Month<'_> {
                     self.wake(until);
                     at += 1;
                 }
-                Decision::Wait { .. } | Decision::TooLarge { .. } | Decision::Impossible { .. } => {
+                Decision::Wait { .. }
+                | Decision::TooLarge { .. }
+                | Decision::Forbidden { .. }
+                | Decision::Impossible { .. } => {
                     at += 1;
                 }
             }
@@ -336,5 +339,7 @@ fn candidate(tank: &Tank, room: Room, place: usize) -> Candidate {
         spare: tank.spare,
         has_session: false,
         preferred: false,
+        ruled: None,
+        is_denied: false,
     }
 }

@@ -147,7 +147,11 @@ fn unbilled(p: &Provider) -> Option<MicroUsd> {
     let is_free = match p.kind {
         ProviderKind::Ollama | ProviderKind::Embedded => true,
         ProviderKind::Claude | ProviderKind::Codex | ProviderKind::Gemini => !has_key,
-        ProviderKind::Openai | ProviderKind::Command | ProviderKind::Opencode => false,
+        ProviderKind::Openai
+        | ProviderKind::Anthropic
+        | ProviderKind::Google
+        | ProviderKind::Command
+        | ProviderKind::Opencode => false,
     };
     is_free.then_some(MicroUsd(0))
 }
