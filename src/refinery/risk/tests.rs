@@ -150,7 +150,8 @@ proptest! {
             let run = Expected { used: tokens(used * median / 2), ..run(median, spread) };
             sum += load(&run);
             let need = sum.need(usable);
-            prop_assert!(need >= before, "{} after {}", need, before);
+            // The quantile is an approximation: a part in a million is rounding.
+            prop_assert!(need + need / 1_000_000 + 1 >= before, "{} after {}", need, before);
             prop_assert!(need >= sum.expected());
             prop_assert!(sum.least() <= sum.expected());
             before = need;
