@@ -12,14 +12,12 @@ pub(crate) const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/conform
 pub(crate) enum Program {
     Claude,
     Codex,
-    #[expect(dead_code, reason = "its rows come with its provider")]
     Gemini,
-    #[expect(dead_code, reason = "its rows come with its provider")]
     Opencode,
 }
 
 impl Program {
-    pub(crate) const ALL: [Self; 2] = [Self::Claude, Self::Codex];
+    pub(crate) const ALL: [Self; 4] = [Self::Claude, Self::Codex, Self::Gemini, Self::Opencode];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
