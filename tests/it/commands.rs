@@ -114,7 +114,7 @@ fn a_slip_gets_a_suggestion_in_both_formats() {
     "#);
     insta::assert_snapshot!(env.rigs(["--json"]).run(), @r#"
     ------- stderr -------
-    {"error":{"kind":"usage","message":"'rigs' requires a subcommand but one was not provided [subcommands: init, goal, bead, convoy, tank, provider, model, foreman, status, why, events, cost, config, schema, completions]","causes":[],"hints":["`rigs --help` shows the commands, `rigs COMMAND --help` one of them"]}}
+    {"error":{"kind":"usage","message":"'rigs' requires a subcommand but one was not provided [subcommands: init, goal, bead, convoy, tank, provider, model, foreman, policy, status, why, events, cost, config, schema, completions]","causes":[],"hints":["`rigs --help` shows the commands, `rigs COMMAND --help` one of them"]}}
     [exit status: 2]
     "#);
     // After `--` it is no flag of ours.
@@ -166,6 +166,9 @@ fn schemas_are_listed_and_printed() {
     init            init
     plan            goal plan
     model           model list (a list of these), model pull, model add, model remove
+    policy          policy list
+    policy-check    policy check
+    policy-verdict  policy explain, policy simulate (lists of these)
     provider        provider add, provider list, provider remove (a list of these)
     provider-found  provider detect (a list of these)
     provider-test   provider test

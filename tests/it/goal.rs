@@ -49,11 +49,11 @@ fn dependent_beads_run_in_order_and_see_the_work_before_them() {
     insta::assert_snapshot!(without_times(&output), @r"
     cv-00001  done
     BEAD      STATUS     ON     TOKENS  TITLE
-    gt-00002  completed  fake  255,210  Bead one
-    gt-00003  completed  fake  255,210  Bead two
-    gt-00004  completed  fake  255,210  Bead three
+    gt-00002  completed  fake  255,211  Bead one
+    gt-00003  completed  fake  255,211  Bead two
+    gt-00004  completed  fake  255,211  Bead three
 
-    tokens       765,630 used, 330,006 estimated
+    tokens       765,633 used, 330,006 estimated
     time         [duration]
     planned by   person
     branch       rigs/cv-00001 (your branch main is as it was)

@@ -110,6 +110,7 @@ fn the_settings_are_shown_with_their_sources() {
     KEY                   VALUE      SOURCE
     general.log_level     "warn"     built-in
     general.max_parallel  3          $ROOT/rigs/config.toml:2:1
+    general.policy_file   (not set)  built-in
     general.worktree_dir  (not set)  built-in
     [exit status: 0]
     "#);
