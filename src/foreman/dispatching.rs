@@ -317,7 +317,7 @@ impl Foreman<'_> {
             bead: bead.id.clone(),
             convoy: bead.convoy_id.clone(),
             owner: self.owner.clone(),
-            ask: ask(bead, model.as_deref()),
+            ask: ask(bead, model.as_deref(), p),
             expires_at: self.lease_until(),
         };
         let reserved = refinery::reserve(

@@ -237,12 +237,11 @@ impl Foreman<'_> {
     ) -> Result<(), ForemanError> {
         let (act, id) = (self.ctx.act(), &job.bead.id);
         let attempts = depot::attempts_of(tx, id).await?;
-        let same = |a: &&Attempt| a.rule.as_deref() == Some(outcome.rule);
+        // By its kind: whether a silent one fell silent at once is chance.
+        let same = |a: &&Attempt| a.status == outcome.class.as_str();
         if attempts.iter().rev().take_while(same).count() >= SAME_FAULT {
-            let error = format!(
-                "{} ended {SAME_FAULT} times in a row by {}: {}",
-                job.provider, outcome.rule, outcome.message
-            );
+            let (p, rule, said) = (&job.provider, outcome.rule, &outcome.message);
+            let error = format!("{p} ended {SAME_FAULT} times in a row by {rule}: {said}");
             depot::fail(tx, act, id, from, Some(&job.fence), &error).await?;
         } else {
             depot::release(tx, act, id, from, Some(&job.fence), &outcome.message).await?;

@@ -115,7 +115,7 @@ fn room_of(
         };
     }
     let tank = g.sight.tank(name);
-    let room = room(p, bead, tank, &ask(bead, model), g.now);
+    let room = room(p, bead, tank, &ask(bead, model, p), g.now);
     if matches!(room, Room::Never { .. } | Room::TooLarge { .. }) {
         return room;
     }

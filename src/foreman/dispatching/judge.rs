@@ -2,12 +2,13 @@
 
 use serde_json::json;
 
+use super::super::context::Provider;
 use super::super::{Context, ForemanError};
 use super::READY;
 use super::budgets;
 use super::candidates::{Ground, candidates, facts, model_for};
 use super::sight::Sight;
-use crate::core::{BeadId, ConvoyId, ProviderName, TaskType, Timestamp};
+use crate::core::{BeadId, Capability, ConvoyId, ProviderName, TaskType, Timestamp};
 use crate::depot::store as depot;
 use crate::depot::{Attempt, Ready};
 use crate::dispatch::{Decision, decide};
@@ -118,8 +119,21 @@ pub(crate) async fn stuck(
     Ok(stuck)
 }
 
-pub(super) fn ask(bead: &Ready, model: Option<&str>) -> Ask {
-    Ask::of(&bead.estimate(), model)
+/// How many tokens an agent uses in a minute, cache reads aside, until its own pace is learned: a
+/// guess. It matters to windows of minutes, which a run outlasts.
+const TOKENS_PER_MINUTE: u64 = 20_000;
+
+/// What a bead asks of a provider: of an agent over many minutes, of a model at once.
+pub(super) fn ask(bead: &Ready, model: Option<&str>, p: &Provider) -> Ask {
+    let estimate = bead.estimate();
+    let minutes = (estimate.p50 / TOKENS_PER_MINUTE).max(1);
+    Ask {
+        lasts: p
+            .entry
+            .can(Capability::Edit)
+            .then(|| std::time::Duration::from_mins(minutes)),
+        ..Ask::of(&estimate, model)
+    }
 }
 
 /// Where a bead of this kind would go now, and why or what it would wait for.
