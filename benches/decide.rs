@@ -118,11 +118,10 @@ fn main() {
         rounds: 10,
         every: Duration::from_secs(1),
     };
-    let bar = Some(10_000.0);
     row(
         "decision, 100 agents, each once a second",
         &micros(&store.decisions(paced)),
-        bar,
+        Some(10_000.0),
         per,
     );
     let busy = Herd {
@@ -133,7 +132,7 @@ fn main() {
     row(
         "decision, 100 agents, each every 400 ms",
         &micros(&store.decisions(busy)),
-        bar,
+        None,
         per,
     );
     let herd = Herd {

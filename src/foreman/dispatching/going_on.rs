@@ -2,7 +2,7 @@
 
 use super::super::ForemanError;
 use super::super::context::Provider;
-use crate::core::{BeadId, ProviderName};
+use crate::core::{BeadId, ProviderKind, ProviderName};
 use crate::db::Conn;
 use crate::depot::store as depot;
 use crate::depot::{Attempt, DepotError};
@@ -35,6 +35,9 @@ impl Continuation {
                 | "out_of_credit"
                 | "auth"
         );
+        // Gemini CLI forgets the tool call whose result was refused an answer, and sends the result
+        // alone when it goes on, which the API need not take.
+        let sound = sound && (p.kind != ProviderKind::Gemini || last.status == "done");
         let same = last.provider == *name && p.program.is_some();
         Self {
             keeps_worktree: true,

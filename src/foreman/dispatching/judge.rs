@@ -119,20 +119,23 @@ pub(crate) async fn stuck(
     Ok(stuck)
 }
 
-/// How many tokens an agent uses in a minute, cache reads aside, until its own pace is learned: a
-/// guess. It matters to windows of minutes, which a run outlasts.
-const TOKENS_PER_MINUTE: u64 = 20_000;
+/// How many tokens an agent uses in a minute and in a request, cache reads aside, until its own
+/// pace is learned: guesses. They matter to windows of minutes, which a run outlasts.
+const TOKENS_PER_MINUTE: u64 = 10_000;
+const TOKENS_PER_REQUEST: u64 = 5_000;
 
 /// What a bead asks of a provider: of an agent over many minutes, of a model at once.
 pub(super) fn ask(bead: &Ready, model: Option<&str>, p: &Provider) -> Ask {
     let estimate = bead.estimate();
+    let ask = Ask::of(&estimate, model);
+    if !p.entry.can(Capability::Edit) {
+        return ask;
+    }
     let minutes = (estimate.p50 / TOKENS_PER_MINUTE).max(1);
     Ask {
-        lasts: p
-            .entry
-            .can(Capability::Edit)
-            .then(|| std::time::Duration::from_mins(minutes)),
-        ..Ask::of(&estimate, model)
+        requests: (ask.tokens / TOKENS_PER_REQUEST).max(1),
+        lasts: Some(std::time::Duration::from_mins(minutes)),
+        ..ask
     }
 }
 

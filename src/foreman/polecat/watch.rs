@@ -13,6 +13,9 @@ use crate::provider::{self, Reader, Signal, StopReason};
 
 /// How long a run that was told to end may take to obey.
 const END_GRACE: Duration = Duration::from_secs(5);
+/// What a program says on one pipe may overtake what it said before on the other: how long a
+/// hopeless run is still listened to, lest its usage be lost.
+const LAST_WORDS: Duration = Duration::from_millis(300);
 /// How long a program may stay after its terminal event.
 const AFTER_RESULT: Duration = Duration::from_secs(20);
 /// How long a program may say nothing after the moment at which it wanted to try again: some
@@ -35,8 +38,8 @@ pub(super) struct Watch {
     envelope: Envelope,
     /// What of the envelope is broken.
     pub(super) over_envelope: Option<String>,
-    /// Its reader says that it will not end by itself.
-    hopeless: bool,
+    /// When its reader said that it will not end by itself.
+    hopeless_at: Option<Timestamp>,
     /// How long the program said that it would wait before it tries again by itself.
     retrying: Option<Duration>,
     startup: Duration,
@@ -69,7 +72,7 @@ impl Watch {
             asked: job.model.clone().or_else(|| p.entry.model.clone()),
             envelope: job.envelope,
             over_envelope: None,
-            hopeless: false,
+            hopeless_at: None,
             retrying: None,
             startup: p.entry.startup_timeout.0,
             idle: p.entry.idle_timeout.0,
@@ -94,7 +97,9 @@ impl Watch {
         };
         let timed_out = (self.ends_at, StopReason::TimedOut);
         let too_long = self.too_long_at.map(|at| (at, StopReason::Runaway));
-        [Some(timed_out), too_long]
+        let last_words = self.hopeless_at.map(|at| at + LAST_WORDS);
+        let hopeless = last_words.map(|at| (at, StopReason::Hopeless));
+        [Some(timed_out), too_long, hopeless]
             .into_iter()
             .flatten()
             .fold(
@@ -151,9 +156,6 @@ impl Watch {
                     let halt = *leash.halt.borrow();
                     stopped = Some(if halt == Some(Halt::Cancel) { StopReason::Cancel } else { StopReason::Shutdown });
                 }
-            }
-            if self.hopeless {
-                stopped = stopped.or(Some(StopReason::Hopeless));
             }
             if self.over_envelope.is_some() {
                 stopped = Some(StopReason::Runaway);
@@ -217,7 +219,9 @@ impl Watch {
                 }
                 Signal::Result { .. } => self.result_at = Some(ctx.clock.now()),
                 Signal::Retrying { delay, .. } => self.retrying = Some(*delay),
-                Signal::Hopeless => self.hopeless = true,
+                Signal::Hopeless => {
+                    self.hopeless_at.get_or_insert(ctx.clock.now());
+                }
                 Signal::Text(_) | Signal::Tool { .. } => self.retrying = None,
                 Signal::Window(_) => {}
             }
