@@ -158,8 +158,12 @@ fn the_shell_lines_of_the_readme_that_only_look_do_run() {
         "id=$(rigs bead create",
         "rigs bead create",
         "rigs bead list",
-        "rigs tank",
+        "rigs tank list",
+        "rigs tank status",
+        "rigs tank set",
+        "rigs tank forecast",
         "rigs status",
+        "rigs cost",
         "rigs provider list",
         "rigs goal plan",
     ];

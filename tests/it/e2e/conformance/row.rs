@@ -249,7 +249,9 @@ impl Stage<'_> {
             }
             Tank::ClosedForAWhile => {
                 let wait = until.and_then(|ms| after(ms, last));
-                let least = RETRY_AFTER as i64;
+                // Without that header, a program may pass on another: a request is free in a second.
+                let is_asked = !self.expect.knobs.contains("retry_after=none");
+                let least = if is_asked { RETRY_AFTER as i64 } else { 1 };
                 // A plan's limit is looked at again after half an hour, a rate after a minute or
                 // two.
                 let most = if self.expect.class == "limit" {
