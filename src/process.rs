@@ -58,7 +58,7 @@ pub(crate) enum Stdin {
     Null,
     Bytes(Vec<u8>),
     /// Given, and left open: for a server that takes the end of its input as the order to go,
-    /// with its answers still on their way. For [`ask`], which ends it.
+    /// with its answers still on their way. For [`ask()`], which ends it.
     Open(Vec<u8>),
 }
 

@@ -1,5 +1,5 @@
 //! Sources: ways to learn what a provider has left without using any of its tokens. A file per
-//! source says how it is asked and, purely, what its answer means; [`ask`] does the asking.
+//! source says how it is asked and, purely, what its answer means; [`ask()`] does the asking.
 //!
 //! ```text
 //!  app_server, usage, login, ccusage   a program is run          ┐
