@@ -89,7 +89,7 @@ pub(crate) enum Count {
         length: Duration,
         from: Option<Timestamp>,
     },
-    /// The last stretch of that length; nothing from before `from`, the last stated reset.
+    /// The last stretch of that length; nothing from before `from`, when it was said to be full.
     Rolling {
         length: Duration,
         from: Option<Timestamp>,
@@ -287,9 +287,9 @@ impl Frame {
             },
             // Everything that was ever used of what was ever paid in.
             (LimitKind::Balance, ..) if self.limit.is_some() => since(Timestamp::from_millis(0)),
-            (LimitKind::Rolling, Some(length), reset) => Count::Rolling {
+            (LimitKind::Rolling, Some(length), _) => Count::Rolling {
                 length,
-                from: reset.filter(|r| *r <= now),
+                from: self.full_at().filter(|full| *full <= now),
             },
             // The running stretch by its end.
             (LimitKind::Anchored, Some(length), Some(end)) if end > now => since(end.minus(length)),
@@ -313,6 +313,15 @@ impl Frame {
                 ..,
             ) => Count::Nothing,
         }
+    }
+
+    /// When a rolling window is full, as its provider said with a level. The reset that a wall
+    /// states is none: the next request fits from then on, and no more than that.
+    fn full_at(&self) -> Option<Timestamp> {
+        let stored = self.stored.as_ref()?;
+        let level = stored.level?;
+        let is_of_a_wall = stored.closed.is_some_and(|closed| closed.at >= level.at);
+        stored.resets_at.filter(|_| !is_of_a_wall)
     }
 
     /// Begin and end of the stretch of a calendar window that runs at `now`: as its zone says,

@@ -290,6 +290,12 @@ pub(crate) fn apply(
             Some(row)
         }
         Evidence::Opened { forget, at, .. } => row.map(|mut row| {
+            // A level from before a wall says nothing once the wall is over.
+            let of_before = |level: &Level| {
+                let closed = row.closed.filter(|closed| closed.at >= level.at);
+                closed.is_some() && row.resets_at.is_some_and(|reset| reset <= *at)
+            };
+            row.level = row.level.filter(|level| !of_before(level));
             row.closed = None;
             row.status = row.status.filter(|s| *s != WindowStatus::Rejected);
             if *forget {

@@ -266,7 +266,9 @@ impl Month<'_> {
         // Those that wait for a run to end are looked at then. The oracle waits for what falls
         // out of a rolling sum as well.
         if self.foresight && !self.waiting.is_empty() {
-            self.wake(self.now + Duration::from_mins(1));
+            // One wake a minute, however many passes there are in it.
+            let minute = self.now.millis().div_euclid(60_000) + 1;
+            self.wake(Timestamp::from_millis(minute * 60_000));
         }
         self.deciding += began.elapsed();
     }

@@ -377,3 +377,40 @@ async fn damage_to_a_derived_row_is_found_and_mended_in_one_step_with_an_event()
     assert_sound(&t).await;
     assert_eq!(event_types(&t).await.last().unwrap(), "windows.rebuilt");
 }
+
+#[tokio::test]
+async fn the_reset_that_a_wall_states_empties_no_rolling_window() {
+    let t = TestDb::new().await;
+    let settings = settings(&[limit(LimitKind::Rolling, LimitUnit::Tokens, HOUR, 1000)]);
+    let said = Observation {
+        duration: Some(HOUR),
+        remaining_amount: Some(1000),
+        resets_at: Some(clock_time("08:05:00")),
+        ..Observation::new("1h", "event", t.clock.now())
+    };
+    say(&t, None, &said).await;
+    for tokens in [100, 850] {
+        settle_one(&t, &reserved(&t, &settings, tokens).await, tokens).await;
+        minutes(&t, 10);
+    }
+    let limit_id = tank(&t, &settings).await.windows[0].key.limit_id.clone();
+    hit(&t, &wall(Some(&limit_id), Some(clock_time("09:00:00")))).await;
+    t.time.set(clock_time("09:01:00"));
+    // What was used first is out by then, and no more than that.
+    assert_eq!(tank(&t, &settings).await.windows[0].used, Some(850));
+    let refusal = reserve_one(&t, &settings, &claim(&t, 200))
+        .await
+        .unwrap_err();
+    assert_eq!(refusal.until, Some(clock_time("09:10:00")));
+    let fits = reserved(&t, &settings, 100).await;
+    settle_one(&t, &fits, 100).await;
+    went_well(&t, clock_time("09:01:00")).await;
+    assert_eq!(tank(&t, &settings).await.windows[0].used, Some(950));
+    assert_sound(&t).await;
+}
+
+async fn reserved(t: &TestDb, settings: &TankSettings, tokens: u64) -> Claim {
+    let claim = claim(t, tokens);
+    reserve_one(t, settings, &claim).await.unwrap();
+    claim
+}
