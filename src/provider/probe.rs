@@ -16,6 +16,8 @@ mod ask;
 mod ccusage;
 mod deepseek;
 pub(crate) mod feed;
+#[cfg(test)]
+mod fuzz;
 mod github;
 mod login;
 mod oauth;
