@@ -3,6 +3,7 @@
 mod add;
 mod cancel;
 mod create;
+mod diff;
 pub(crate) mod land;
 mod list;
 mod pause;
@@ -26,6 +27,7 @@ pub(crate) enum Command {
     Pause(pause::Args),
     Resume(resume::Args),
     Cancel(cancel::Args),
+    Diff(diff::Args),
     Land(land::Args),
 }
 
@@ -38,6 +40,7 @@ pub(crate) async fn run(command: Command, app: &mut App) -> Ended {
         Command::Pause(args) => pause::run(args, app).await,
         Command::Resume(args) => resume::run(args, app).await,
         Command::Cancel(args) => cancel::run(args, app).await,
+        Command::Diff(args) => diff::run(args, app).await,
         Command::Land(args) => land::run(args, app).await,
     }
 }

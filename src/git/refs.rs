@@ -128,7 +128,6 @@ impl Repo {
     }
 
     /// Subjects of the commits that `to` has and `from` has not, newest first, safe to show.
-    #[cfg_attr(not(test), expect(dead_code, reason = "`rigs convoy diff` shows them"))]
     pub(crate) async fn log_subjects(&self, from: &str, to: &str) -> Result<Vec<String>, GitError> {
         let range = format!("{}..{}", names::revision(from)?, names::revision(to)?);
         let place = self.checkout();

@@ -159,6 +159,7 @@ fn schemas_are_listed_and_printed() {
     config          config show (a list of these)
     config-check    config check
     config-path     config path
+    convoy-diff     convoy diff
     cost            cost
     diff            bead diff
     event           events (one per line)

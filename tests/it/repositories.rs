@@ -109,6 +109,65 @@ fn repositories_that_nothing_can_start_from_are_refused() {
 }
 
 #[test]
+fn what_a_convoy_would_land_can_be_looked_at() {
+    let env = TestEnv::new();
+    let repo = env.repo("project");
+    let id = finished(&env, &repo);
+    // What the person does meanwhile is not the convoy's.
+    repo.file("mine.txt", "mine\n");
+    repo.commit("my own");
+    insta::assert_snapshot!(env.rigs(["convoy", "diff", &id]).run(), @r"
+    diff --git a/new.txt b/new.txt
+    new file mode 100644
+    index 0000000..[commit]
+    --- /dev/null
+    +++ b/new.txt
+    @@ -0,0 +1 @@
+    +new
+    [exit status: 0]
+    ");
+    insta::assert_snapshot!(env.rigs(["convoy", "diff", &id, "--stat"]).run(), @r"
+    CHANGE  ADDED  DELETED  FILE
+    added   1      0        new.txt
+
+    the change
+
+    1 file, 1 added and 0 deleted lines
+    [exit status: 0]
+    ");
+    let answer = env
+        .rigs(["--json", "convoy", "diff", &id])
+        .run()
+        .success()
+        .json();
+    assert_eq!(answer["to"], repo.commit_of(&format!("rigs/{id}")));
+    assert_eq!(
+        answer["files"],
+        serde_json::json!([{"path": "new.txt", "added": 1, "deleted": 0, "change": "added"}])
+    );
+    let new = env
+        .rigs(["convoy", "create", "not begun"])
+        .dir(repo.root())
+        .run()
+        .success();
+    insta::assert_snapshot!(env.rigs(["convoy", "diff", new.line()]).run(), @r"
+    ------- stderr -------
+    error: the branch rigs/cv-00002 does not exist, so nothing was merged yet
+    [exit status: 4]
+    ");
+    let text = env
+        .rigs(["convoy", "create", "text", "--no-repo"])
+        .run()
+        .success();
+    insta::assert_snapshot!(env.rigs(["convoy", "diff", text.line()]).run(), @r"
+    ------- stderr -------
+    error: cv-00003 works on no repository
+      hint: `rigs bead show ID` has the output of each bead
+    [exit status: 4]
+    ");
+}
+
+#[test]
 fn finished_work_lands_on_the_branch_it_started_from() {
     let env = TestEnv::new();
     let repo = env.repo("project");
