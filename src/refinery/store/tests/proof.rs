@@ -1,4 +1,4 @@
-//! What proves that a wall or a circuit is open again.
+//! What proves that a wall or a circuit is open again, or that a stored row is damaged.
 
 use super::said::{hit, observation, say, subscription, wall};
 use super::*;
@@ -64,4 +64,33 @@ async fn an_early_reset_that_a_refresh_finds_opens_the_wall_at_once() {
     say(&t, None, &metered(&t, 0.03)).await;
     reserve_one(&t, &settings, &claim(&t, 1)).await.unwrap();
     assert_sound(&t).await;
+}
+
+#[tokio::test]
+async fn damage_to_a_derived_row_is_found_and_mended_in_one_step_with_an_event() {
+    let t = TestDb::new().await;
+    say(&t, None, &observation(&t, Some(0.5))).await;
+    let mut tx = t.db.write().await.unwrap();
+    sqlx::query("UPDATE windows SET used_fraction = 0.1")
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    sqlx::query(
+        "INSERT INTO anchors VALUES ('claude', 'model:opus', 5000, '2026-11-20T07:00:00.000Z')",
+    )
+    .execute(&mut *tx)
+    .await
+    .unwrap();
+    let found = repair(&mut tx, &t.ids, t.clock.now()).await.unwrap();
+    let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        found,
+        [
+            "claude account five_hour: is not what was observed",
+            "claude model:opus: no window began at 2026-11-20T07:00:00.000Z",
+        ]
+    );
+    tx.commit().await.unwrap();
+    assert_sound(&t).await;
+    assert_eq!(event_types(&t).await.last().unwrap(), "windows.rebuilt");
 }
