@@ -78,7 +78,10 @@ pub(super) const TABLE: &[Rule] = &[
                 ]))
     }),
     rule("unknown_model", Class::BadModel, |f| {
-        f.failed() && (f.is(404) || f.says(&["modelnotfounderror", "is not found for api version"]))
+        f.failed()
+            && (f.is(404)
+                || f.says(&["is not found for api version"])
+                || f.stderr.contains("modelnotfounderror"))
     }),
     rule("turn_limit", Class::Failed, |f| {
         f.cause(&[TURNS]) || f.failed() && f.says(&["max session turns"])

@@ -339,6 +339,21 @@ fn gemini_errors_that_no_recording_has_are_classed_too() {
 }
 
 #[test]
+fn a_model_that_gemini_names_unknown_only_in_its_log_is_unknown() {
+    let mut gemini = reader(ProviderKind::Gemini);
+    gemini.line(
+        r#"{"type":"result","status":"error","error":{"message":"[API Error: no such thing]"}}"#,
+        now(),
+    );
+    let log = "Error when talking to Gemini API ModelNotFoundError: no such thing\n  code: 404";
+    let outcome = gemini.finish(&exit(1, log), now());
+    assert_eq!(
+        (outcome.class, outcome.rule),
+        (Class::BadModel, "unknown_model")
+    );
+}
+
+#[test]
 fn an_answer_that_broke_is_paid_for_and_what_reached_nobody_is_not() {
     let claude = |text: &str| {
         let mut reader = reader(ProviderKind::Claude);
