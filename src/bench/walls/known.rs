@@ -104,11 +104,10 @@ impl Known {
             Count::Rolling { length, from } => {
                 let begin = now.minus(*length) + Duration::from_millis(1);
                 for row in since(from.map_or(begin, |from| from.max(begin))) {
-                    let used = within(row, *length, now);
-                    counted.used = sum([counted.used, used].into_iter());
+                    counted.used = sum([counted.used, row.used].into_iter());
                     counted.falls.push(Fall {
                         at: row.at + *length,
-                        amount: used.of(frame.unit),
+                        amount: row.used.of(frame.unit),
                     });
                 }
             }
@@ -215,18 +214,6 @@ impl Known {
         let before = at.map(|at| self.rows.swap_remove(at));
         self.rows.extend(apply(before, &self.provider, evidence, 0));
     }
-}
-
-/// What of a settled run lies within a rolling window: of one that took longer than the window,
-/// its share of the time, rounded up.
-fn within(row: &Settled, length: Duration, now: Timestamp) -> Amounts {
-    let took = row.at.since(row.began_at);
-    if took <= length {
-        return row.used;
-    }
-    let inside = row.at.since(now.minus(length)).as_millis() as u64;
-    let share = |n: u64| (n * inside).div_ceil(took.as_millis() as u64);
-    Amounts::expected(share(row.used.tokens), share(row.used.requests), 0)
 }
 
 fn sum(parts: impl Iterator<Item = Amounts>) -> Amounts {
