@@ -33,6 +33,10 @@ e2e *ARGS:
 conformance *ARGS:
     scripts/e2e/conformance.sh {{ ARGS }}
 
+# A night in minutes: real agents with windows of 60 seconds, a kill half-way (`just rehearsal MINUTES=10`)
+rehearsal *ARGS:
+    scripts/e2e/rehearsal.sh {{ ARGS }}
+
 # The documentation of the code, private items included
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items

@@ -12,6 +12,7 @@ mod errors;
 mod goals;
 mod kill;
 mod models;
+mod rehearsal;
 mod servers;
 mod sources;
 mod wall;

@@ -89,6 +89,11 @@ impl Upstream {
         until
     }
 
+    /// The windows of this tag last so long, and not five hours or seven days.
+    pub(crate) fn set_window(&self, tag: &str, length: Duration) {
+        self.shared.state().tag(tag).window_s = Some(length.as_secs());
+    }
+
     /// The epoch second at which the wall before this tag falls, if one stands.
     pub(crate) fn wall(&self, tag: &str) -> Option<u64> {
         self.shared.state().wall(tag).map(|wall| wall.until)

@@ -80,6 +80,8 @@ pub(super) struct Tag {
     pub(super) counts: Counts,
     pub(super) limits: Limits,
     pub(super) wall: Option<Wall>,
+    /// How long its windows are, where that is not the usual.
+    pub(super) window_s: Option<u64>,
     /// What requests must come with.
     pub(super) credential: Option<String>,
 }
@@ -239,7 +241,7 @@ impl State {
         };
         *window = Some(Share {
             used: 0.0,
-            resets_at: wall.until + length,
+            resets_at: wall.until + tag.window_s.unwrap_or(length),
         });
         None
     }
