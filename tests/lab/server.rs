@@ -90,6 +90,7 @@ impl Upstream {
     }
 
     /// The windows of this tag last so long, and not five hours or seven days.
+    #[cfg(feature = "e2e")]
     pub(crate) fn set_window(&self, tag: &str, length: Duration) {
         self.shared.state().tag(tag).window_s = Some(length.as_secs());
     }
