@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use regex::Regex;
+use serde_json::Value;
 
 /// Shapes of the keys that providers hand out, and of headers that carry one. A constant table
 /// compiled once; it holds no state.
@@ -20,6 +21,12 @@ static SHAPES: LazyLock<Regex> = LazyLock::new(|| {
         r#"["']?\s*[:=]\s*["']?(?i:bearer\s+|basic\s+)?)[^\s"',;}]{6,}"#,
     ))
     .expect("invariant: the pattern above is valid")
+});
+
+/// Names of fields whose text is a secret, whatever it looks like.
+static NAMES: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"^(?i:(?:proxy-)?authorization|x-api-key|x-goog-api-key|api[_-]?key|(?:set-)?cookie|access_token|refresh_token|password|client_secret)$")
+        .expect("invariant: the pattern above is valid")
 });
 
 const MASK: &str = "[redacted]";
@@ -51,6 +58,28 @@ impl Redactor {
         });
         masked.into_owned()
     }
+
+    /// The same for every text in a document, text by text: what masks serialised JSON as a whole
+    /// may take a quote or a brace with the secret.
+    pub(crate) fn apply_json(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.apply(&text)),
+            Value::Array(items) => items.into_iter().map(|v| self.apply_json(v)).collect(),
+            Value::Object(fields) => {
+                let field = |(name, value): (String, Value)| {
+                    let is_secret = value.is_string() && NAMES.is_match(&name);
+                    let value = if is_secret {
+                        MASK.into()
+                    } else {
+                        self.apply_json(value)
+                    };
+                    (self.apply(&name), value)
+                };
+                Value::Object(fields.into_iter().map(field).collect())
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => value,
+        }
+    }
 }
 
 impl std::fmt::Debug for Redactor {
@@ -64,9 +93,16 @@ pub(crate) fn redact(text: &str) -> String {
     Redactor::default().apply(text)
 }
 
+/// Takes the known shapes of secrets out of every text of a document.
+pub(crate) fn redact_json(value: Value) -> Value {
+    Redactor::default().apply_json(value)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
 
     #[test]
     fn known_shapes_are_masked_and_ordinary_text_is_not() {
@@ -102,5 +138,33 @@ mod tests {
     fn given_values_are_masked_wherever_they_stand() {
         let r = Redactor::knowing(["hunter2hunter2".into(), "abc".into()]);
         assert_eq!(r.apply("x=hunter2hunter2, abc"), "x=[redacted], abc");
+    }
+
+    #[test]
+    fn a_document_stays_one_whatever_its_texts_hold() {
+        let hostile = json!({
+            "message": "api_key: abcdef12345\"}",
+            "tail": ["-----BEGIN RSA PRIVATE KEY----- and no end", 1],
+            "api_key": "abc",
+            "nested": {"Authorization": "Basic x", "tokens": 3, "cookie": null},
+        });
+        assert_eq!(
+            redact_json(hostile),
+            json!({
+                "message": "api_key: [redacted]\"}",
+                "tail": ["[redacted]", 1],
+                "api_key": "[redacted]",
+                "nested": {"Authorization": "[redacted]", "tokens": 3, "cookie": null},
+            })
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn masking_keeps_no_given_value_and_ends(head in ".{0,30}", tail in ".{0,30}") {
+            let text = format!("{head}hunter2hunter2{tail}");
+            let masked = Redactor::knowing(["hunter2hunter2".into()]).apply(&text);
+            prop_assert!(!masked.contains("hunter2hunter2"));
+        }
     }
 }

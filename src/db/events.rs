@@ -162,7 +162,7 @@ pub(crate) async fn append(
     now: Timestamp,
     event: NewEvent,
 ) -> Result<(), DbError> {
-    let payload = crate::core::redact::redact(&event.payload.to_string());
+    let payload = crate::core::redact::redact_json(event.payload).to_string();
     sqlx::query(
         "INSERT INTO events (id, at, type, actor, bead_id, convoy_id, provider, correlation_id, payload)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
