@@ -54,6 +54,8 @@ pub(crate) struct Check {
     /// For the agent, of a failed command: the lines that matter of its output.
     pub(crate) output: String,
     pub(crate) duration_ms: u64,
+    /// Failed first, and succeeded when it was run again on the same files.
+    pub(crate) flaky: bool,
 }
 
 impl Check {
@@ -64,6 +66,7 @@ impl Check {
             detail: one_line(detail.as_ref(), 400),
             output: String::new(),
             duration_ms: 0,
+            flaky: false,
         }
     }
 }
@@ -116,6 +119,8 @@ pub(crate) struct Means<'a> {
     pub(crate) marker: Option<&'a str>,
     /// Of one command.
     pub(crate) timeout: Duration,
+    /// How often a command that failed is run again before it counts as failed.
+    pub(crate) reruns: u32,
     pub(crate) clock: &'a Clock,
     pub(crate) stop: &'a CancellationToken,
 }

@@ -190,6 +190,7 @@ impl Pure {
                     next_reset: tank.next_reset,
                     spare: 0.0,
                     has_session: false,
+                    worn: false,
                     preferred: false,
                     ruled: None,
                     is_denied: false,

@@ -1,8 +1,10 @@
 //! `rigs bead`: single units of work.
 
+mod approve;
 mod cancel;
 mod create;
 mod diff;
+mod edit;
 mod list;
 mod logs;
 mod retry;
@@ -17,8 +19,10 @@ pub(crate) enum Command {
     Create(create::Args),
     List(list::Args),
     Show(show::Args),
+    Edit(edit::Args),
     Cancel(cancel::Args),
     Retry(retry::Args),
+    Approve(approve::Args),
     Logs(logs::Args),
     Diff(diff::Args),
 }
@@ -28,8 +32,10 @@ pub(crate) async fn run(command: Command, app: &mut App) -> Ended {
         Command::Create(args) => create::run(args, app).await,
         Command::List(args) => list::run(args, app).await,
         Command::Show(args) => show::run(args, app).await,
+        Command::Edit(args) => edit::run(args, app).await,
         Command::Cancel(args) => cancel::run(args, app).await,
         Command::Retry(args) => retry::run(args, app).await,
+        Command::Approve(args) => approve::run(args, app).await,
         Command::Logs(args) => logs::run(args, app).await,
         Command::Diff(args) => diff::run(args, app).await,
     }

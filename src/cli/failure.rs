@@ -233,6 +233,10 @@ impl From<DepotError> for Failure {
                 Kind::NotPossible,
                 "try again: something else changed it just now",
             ),
+            DepotError::Busy { .. } => (
+                Kind::NotPossible,
+                "wait until it has ended, or `rigs bead cancel` it first; what is completed stays as it is",
+            ),
             DepotError::Cycle { .. } => (
                 Kind::NotPossible,
                 "leave out one of these dependencies: nothing could start",

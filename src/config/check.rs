@@ -287,6 +287,7 @@ fn gate(c: &mut Checker<'_>, gate: &GateSettings) {
         &["gate", "max_attempts"],
         "must be at least 1",
     );
+    c.require(gate.reruns <= 5, &["gate", "reruns"], "must be at most 5");
 }
 
 #[cfg(test)]

@@ -242,8 +242,10 @@ pub(crate) struct GateSettings {
     pub(crate) timeout: Span,
     /// Globs of files whose weakening fails the gate.
     pub(crate) protected: Vec<String>,
-    /// Failures of a bead before it is given up.
+    /// Refusals of a bead's work before it waits for a person, and failed runs before it is given up.
     pub(crate) max_attempts: u32,
+    /// How often a gate that failed is run again, at most 5; one that then succeeds is reported as flaky.
+    pub(crate) reruns: u32,
 }
 
 impl Default for GateSettings {
@@ -255,6 +257,7 @@ impl Default for GateSettings {
             timeout: Span(std::time::Duration::from_mins(15)),
             protected: Vec::new(),
             max_attempts: 3,
+            reruns: 1,
         }
     }
 }

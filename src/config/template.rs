@@ -68,7 +68,8 @@ pub(crate) fn render(found: &Detected) -> String {
 # share = []                       # folders of the repository linked into each worktree
 # timeout = "{timeout}"                  # per command
 # protected = []                   # globs of files whose weakening fails the gate
-# max_attempts = {attempts}
+# max_attempts = {attempts}                 # then a person has to look
+# reruns = {reruns}                       # of a gate that failed: it may be flaky
 
 [assayer]
 # backends = ["ollama"]       # who plans; plain rules always stand behind them
@@ -97,6 +98,7 @@ pub(crate) fn render(found: &Detected) -> String {
         strategy = d.routing.strategy,
         timeout = gate.timeout,
         attempts = gate.max_attempts,
+        reruns = gate.reruns,
         assay = d.assayer.timeout,
         grace = d.foreman.grace,
         lease = d.foreman.lease,

@@ -144,6 +144,48 @@ impl NewBead {
     }
 }
 
+/// What a person changes about a bead; what is `None` stays as it is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct BeadEdit {
+    pub(crate) title: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) task_type: Option<TaskType>,
+    pub(crate) priority: Option<Priority>,
+    pub(crate) permission: Option<Permission>,
+    pub(crate) acceptance_criteria: Option<Vec<Criterion>>,
+    pub(crate) labels: Option<Vec<String>>,
+    pub(crate) preferred_provider: Option<ProviderName>,
+    pub(crate) preferred_model: Option<String>,
+    pub(crate) estimate: Option<Estimate>,
+    pub(crate) deadline: Option<Timestamp>,
+}
+
+impl BeadEdit {
+    /// The bead as it is to be.
+    pub(crate) fn applied(&self, was: &Bead) -> Bead {
+        let edit = self.clone();
+        let mut new = was.clone();
+        new.title = edit.title.unwrap_or(new.title);
+        new.description = edit.description.unwrap_or(new.description);
+        new.task_type = edit.task_type.unwrap_or(new.task_type);
+        new.priority = edit.priority.unwrap_or(new.priority);
+        new.permission = edit.permission.unwrap_or(new.permission);
+        new.acceptance_criteria = edit.acceptance_criteria.unwrap_or(new.acceptance_criteria);
+        new.labels = edit.labels.unwrap_or(new.labels);
+        new.preferred_provider = edit.preferred_provider.or(new.preferred_provider);
+        new.preferred_model = edit.preferred_model.or(new.preferred_model);
+        new.deadline = edit.deadline.or(new.deadline);
+        if let Some(estimate) = edit.estimate {
+            let tokens = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+            new.estimated_tokens = tokens(estimate.p50);
+            new.estimate_p80 = tokens(estimate.p80);
+            new.estimate_p95 = tokens(estimate.p95);
+            new.estimate_source = estimate.source;
+        }
+        new
+    }
+}
+
 /// Which beads are wanted; empty means all.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct BeadFilter {

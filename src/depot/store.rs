@@ -4,6 +4,7 @@ mod attempts;
 mod beads;
 mod claim;
 mod convoys;
+mod edit;
 mod find;
 mod promote;
 mod steps;
@@ -12,12 +13,10 @@ mod stops;
 mod tests;
 
 pub(crate) use attempts::{
-    PastRow, attempts_of, complete_record, end_attempt, last_attempt, past_runs, running_attempts,
-    session_started, started_run,
+    PastRow, attempts_of, complete_record, end_attempt, last_attempt, past_runs, refused_by,
+    running_attempts, session_started, started_run,
 };
-#[cfg(test)]
-pub(crate) use beads::add_dependency;
-pub(crate) use beads::{dependencies_of, get, insert, list, status_counts};
+pub(crate) use beads::{add_dependency, dependencies_of, get, insert, list, status_counts};
 pub(crate) use claim::{
     Claim, adopt, as_ready, claim, first_deferred, leased, let_go, next_due, pending, ready,
     renew_leases,
@@ -26,13 +25,14 @@ pub(crate) use convoys::{
     add_bead, beads_of, cancel_convoy, convoy, insert_convoy, landed, list_convoys, pause,
     progress, refresh, resume, serve, served, set_budget,
 };
+pub(crate) use edit::edit;
 pub(crate) use find::{Found, find_bead, find_convoy};
 pub(crate) use promote::{promote_due, promote_waiting};
 pub(crate) use steps::{
     accept, assay, charge, complete, conflicts, count_failure, defer, finish, met_conflict, queue,
     release, revise, start,
 };
-pub(crate) use stops::{block, cancel, fail, lift_policy, retry};
+pub(crate) use stops::{approve, block, cancel, fail, lift_policy, retry};
 
 use crate::core::{BeadId, BeadStatus, ConvoyId, IllegalTransition};
 use crate::db::DbError;
@@ -58,6 +58,9 @@ pub(crate) enum DepotError {
     /// A completion with an old fence.
     #[error("{bead}: attempt {attempt} no longer holds the lease")]
     Fenced { bead: BeadId, attempt: i64 },
+    /// Only what does not run, and is not completed, can be changed.
+    #[error("{bead} is {status} and cannot be changed")]
+    Busy { bead: BeadId, status: BeadStatus },
     #[error("that would make a cycle: {}", path.iter().map(BeadId::as_str).collect::<Vec<_>>().join(" -> "))]
     Cycle { path: Vec<BeadId> },
     #[error("the convoy {convoy} is {status}")]

@@ -49,6 +49,8 @@ pub(crate) struct Candidate {
     pub(crate) spare: f64,
     /// It has the unfinished session and worktree of this bead.
     pub(crate) has_session: bool,
+    /// Its work on this bead was refused again and again.
+    pub(crate) worn: bool,
     /// The person named it for this bead or convoy.
     pub(crate) preferred: bool,
     /// What the policy says, where that is more than yes.
@@ -109,6 +111,7 @@ const EXPIRING_WEIGHT: f64 = 0.25;
 
 /// Decides, and says how each candidate did, best first.
 pub(crate) fn decide(candidates: &[Candidate], strategy: Strategy) -> (Decision, Vec<Considered>) {
+    let candidates = &elsewhere(candidates);
     let mut ranked: Vec<(&Candidate, Considered)> =
         candidates.iter().map(|c| (c, consider(c))).collect();
     ranked.sort_by(|(a, x), (b, y)| {
@@ -127,6 +130,23 @@ pub(crate) fn decide(candidates: &[Candidate], strategy: Strategy) -> (Decision,
             .map(|(_, considered)| considered)
             .collect(),
     )
+}
+
+/// Where somebody else can take the bead soon, those whose work on it was refused are out.
+fn elsewhere(candidates: &[Candidate]) -> Vec<Candidate> {
+    let soon = |c: &Candidate| match c.room {
+        Room::Yes => !c.red,
+        Room::Busy { .. } => true,
+        Room::Closed { .. } | Room::TooLarge { .. } | Room::Never { .. } => false,
+    };
+    let others = candidates.iter().any(|c| !c.worn && soon(c));
+    let mut all = candidates.to_vec();
+    for c in all.iter_mut().filter(|c| others && c.worn) {
+        c.room = Room::Never {
+            reason: "its work on this bead was refused repeatedly: another one is asked".to_owned(),
+        };
+    }
+    all
 }
 
 fn consider(c: &Candidate) -> Considered {

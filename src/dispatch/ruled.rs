@@ -101,6 +101,7 @@ mod tests {
             next_reset: None,
             spare: 0.0,
             has_session: false,
+            worn: false,
             preferred: false,
             ruled: None,
             is_denied: false,

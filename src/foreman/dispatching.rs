@@ -8,7 +8,7 @@ mod judge;
 mod sight;
 
 pub(super) use self::going_on::session_usage;
-use self::going_on::{Continuation, is_poisoned};
+use self::going_on::{Continuation, Refused, is_poisoned};
 use self::judge::{Judged, ask, judge};
 pub(crate) use self::judge::{route, stuck, told_of};
 use self::sight::Sight;
@@ -161,6 +161,7 @@ impl Foreman<'_> {
             decision,
             reasons,
             last,
+            refused,
         } = judge(self.ctx, self.policy.policy(), bead, sight).await?;
         match decision {
             Decision::Run {
@@ -173,7 +174,8 @@ impl Foreman<'_> {
                     model,
                     modify,
                 };
-                self.claim(bead, run, last.as_ref(), reasons).await
+                self.claim(bead, run, (last.as_ref(), &refused), reasons)
+                    .await
             }
             Decision::Defer {
                 provider,
@@ -270,7 +272,7 @@ impl Foreman<'_> {
         &mut self,
         bead: &Ready,
         run: Run,
-        last: Option<&Attempt>,
+        (last, refused): (Option<&Attempt>, &Refused),
         decision: serde_json::Value,
     ) -> Result<bool, ForemanError> {
         let ctx = self.ctx;
@@ -285,7 +287,7 @@ impl Foreman<'_> {
         // With the process in it: nobody else's run on this machine can bear the same mark.
         let marker = format!("{}-{}", self.owner, ctx.ids.token());
         let log = ctx.paths.attempt_log(&bead.id, number);
-        let mut goes_on = Continuation::of(p, provider, last);
+        let mut goes_on = Continuation::of(p, provider, last, refused);
         let mut tx = ctx.db.write().await?;
         if let Some(last) = last {
             // Done again on top of what was merged meanwhile, else it would meet it again.

@@ -31,6 +31,7 @@ pub(super) fn means<'a>(ctx: &'a Context, job: &'a Job, leash: &'a Leash) -> Mea
         env: &ctx.env,
         marker: Some(&job.marker),
         timeout: ctx.settings.gate.timeout.0,
+        reruns: ctx.settings.gate.reruns,
         clock: &ctx.clock,
         stop: &leash.token,
     }

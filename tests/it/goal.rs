@@ -199,7 +199,7 @@ fn a_refused_attempt_comes_back_with_feedback_and_passes_then() {
 }
 
 #[test]
-fn three_refusals_fail_the_bead_and_block_what_waits_for_it() {
+fn three_refusals_block_the_bead_for_a_person_and_what_waits_for_it() {
     let flow = Flow::new("");
     flow.repo.failing_script();
     let fake = flow.provider(
@@ -212,10 +212,14 @@ fn three_refusals_fail_the_bead_and_block_what_waits_for_it() {
     );
     let beads = [bead("one", &[]), bead("two", &["one"])];
     let output = flow.execute(&beads).run().exits(1);
-    assert_eq!(flow.statuses(), ["failed", "blocked"]);
+    assert_eq!(flow.statuses(), ["blocked", "blocked"]);
     assert_eq!(fake.calls().len(), 3);
     let one = flow.bead_id("one");
-    for next in [format!("rigs why {one}"), format!("rigs bead logs {one}")] {
+    for next in [
+        format!("rigs why {one}"),
+        format!("rigs bead logs {one}"),
+        format!("`rigs bead approve {one} --answer"),
+    ] {
         assert!(output.stdout.contains(&next), "no `{next}`:\n{output}");
     }
     assert!(

@@ -17,6 +17,7 @@ mod events;
 mod fake_agent;
 mod flow;
 mod forecast;
+mod gate;
 mod goal;
 mod harness;
 mod hostile;

@@ -58,6 +58,8 @@ pub(super) fn of(gates: &[Vec<String>], criteria: &[Criterion]) -> Vec<Command> 
 }
 
 /// Runs them one after the other; a failure does not spare the rest, so that the feedback is whole.
+/// What failed is run again, as often as `means` says: tests that pass then are flaky, which is
+/// said and is no fault of the work.
 pub(super) async fn run(
     commands: &[Command],
     worktree: &Path,
@@ -65,9 +67,41 @@ pub(super) async fn run(
 ) -> Result<Vec<Check>, Stopped> {
     let mut checks = Vec::new();
     for command in commands {
-        checks.push(one(command, worktree, means).await?);
+        let first = one(command, worktree, means).await?;
+        checks.push(again(first, command, worktree, means).await?);
     }
     Ok(checks)
+}
+
+async fn again(
+    first: Check,
+    command: &Command,
+    worktree: &Path,
+    means: &Means<'_>,
+) -> Result<Check, Stopped> {
+    let mut last = first;
+    for run in 2..=means.reruns.saturating_add(1) {
+        if last.status != CheckStatus::Failed {
+            break;
+        }
+        let mut next = one(command, worktree, means).await?;
+        next.duration_ms = next.duration_ms.saturating_add(last.duration_ms);
+        match next.status {
+            CheckStatus::Passed => {
+                next.flaky = true;
+                next.detail = format!(
+                    "flaky: {} at first, then {} (run {run})",
+                    last.detail, next.detail
+                );
+                // Which test it was is worth knowing.
+                next.output = last.output;
+            }
+            CheckStatus::Failed => next.detail = format!("{}, {run} times", next.detail),
+            CheckStatus::Error | CheckStatus::Unreviewed => {}
+        }
+        last = next;
+    }
+    Ok(last)
 }
 
 async fn one(command: &Command, worktree: &Path, means: &Means<'_>) -> Result<Check, Stopped> {

@@ -41,6 +41,7 @@ impl Bench {
             env: &self.env,
             marker: None,
             timeout: Duration::from_secs(30),
+            reruns: 1,
             clock: &self.clock,
             stop: &self.stop,
         };
@@ -167,6 +168,7 @@ async fn a_gate_that_never_ends_is_an_error_after_its_time() {
         env: &bench.env,
         marker: None,
         timeout: Duration::from_millis(300),
+        reruns: 1,
         clock: &bench.clock,
         stop: &bench.stop,
     };
@@ -308,6 +310,7 @@ async fn a_fake_clock_ends_a_gate_too() {
         env: &bench.env,
         marker: None,
         timeout: Duration::from_mins(1),
+        reruns: 1,
         clock: &clock,
         stop: &bench.stop,
     };
@@ -318,4 +321,35 @@ async fn a_fake_clock_ends_a_gate_too() {
         }
     });
     assert_eq!(verdict.unwrap().result, GateResult::Error);
+}
+
+#[tokio::test]
+async fn a_gate_that_passes_when_run_again_is_flaky_and_one_that_fails_twice_has_failed() {
+    let bench = Bench::new();
+    let changes = changed();
+    let gates = [
+        sh("test -e second || { touch second; echo 'assertion failed: race'; exit 1; }"),
+        sh("echo x >> runs; exit 4"),
+    ];
+    let verdict = bench
+        .check(&Subject {
+            changes: &changes,
+            gates: &gates,
+            ..bench.subject()
+        })
+        .await
+        .unwrap();
+    let [_, flaky, failed] = verdict.checks.as_slice() else {
+        panic!("{verdict:?}")
+    };
+    assert_eq!((flaky.status, flaky.flaky), (Passed, true));
+    assert!(
+        flaky.detail.starts_with("flaky: exit code 1 after") && flaky.output.contains("race"),
+        "{flaky:?}"
+    );
+    assert_eq!((failed.status, failed.flaky), (Failed, false));
+    assert!(failed.detail.ends_with(", 2 times"), "{failed:?}");
+    let runs = std::fs::read_to_string(bench.dir.path().join("runs")).unwrap();
+    assert_eq!(runs, "x\nx\n");
+    assert!(!verdict.feedback.contains("race"), "{}", verdict.feedback);
 }

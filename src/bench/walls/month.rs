@@ -340,6 +340,7 @@ fn candidate(tank: &Tank, room: Room, place: usize) -> Candidate {
         next_reset: tank.next_reset,
         spare: tank.spare,
         has_session: false,
+        worn: false,
         preferred: false,
         ruled: None,
         is_denied: false,

@@ -164,7 +164,7 @@ async fn convoy_to_join(
 }
 
 /// A number given by a person, with the spread that runs have around any estimate.
-fn given(tokens: u64) -> Estimate {
+pub(super) fn given(tokens: u64) -> Estimate {
     Estimate {
         p50: tokens,
         p80: tokens + tokens / 2,
@@ -173,7 +173,7 @@ fn given(tokens: u64) -> Estimate {
     }
 }
 
-fn criterion(text: &str) -> Result<Criterion, Failure> {
+pub(super) fn criterion(text: &str) -> Result<Criterion, Failure> {
     if text.trim_start().starts_with('{') {
         return serde_json::from_str::<Value>(text)
             .and_then(serde_json::from_value)
@@ -183,7 +183,11 @@ fn criterion(text: &str) -> Result<Criterion, Failure> {
 }
 
 /// The provider can be used, with that model.
-fn provider(settings: &Settings, name: &ProviderName, model: Option<&str>) -> Result<(), Failure> {
+pub(super) fn provider(
+    settings: &Settings,
+    name: &ProviderName,
+    model: Option<&str>,
+) -> Result<(), Failure> {
     let entry = find::provider(settings, name)?;
     let mut allowed = entry
         .models
@@ -202,7 +206,7 @@ fn provider(settings: &Settings, name: &ProviderName, model: Option<&str>) -> Re
     }
 }
 
-async fn dependencies(
+pub(super) async fn dependencies(
     conn: &mut Conn,
     typed: &[String],
 ) -> Result<Vec<crate::core::BeadId>, Failure> {

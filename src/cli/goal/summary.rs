@@ -76,7 +76,7 @@ pub(crate) fn show(page: &mut Page, s: &GoalSummary, ended: &Ended, now: Timesta
     let why = s.beads.iter().filter(|b| b.reason.is_some());
     for bead in why.clone() {
         let reason = bead.reason.as_deref().unwrap_or_default();
-        let reason = crate::core::text::one_line(reason, 400);
+        let reason = crate::core::text::one_line(reason, 600);
         page.styled(bead_style(bead.status), format!("{}  {reason}", bead.id));
     }
     if why.count() > 0 {

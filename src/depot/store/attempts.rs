@@ -151,6 +151,18 @@ pub(crate) async fn complete_record(
     Ok(())
 }
 
+/// The providers whose work on the bead was refused, newest first, as far as its count of
+/// failures reaches back.
+pub(crate) async fn refused_by(conn: &mut Conn, bead: &BeadId) -> Result<Vec<ProviderName>> {
+    Ok(sqlx::query_scalar(
+        "SELECT provider FROM completions WHERE bead_id = ?1 AND verdict <> 'accepted'
+         ORDER BY completed_at DESC, rowid DESC LIMIT (SELECT failures FROM beads WHERE id = ?1)",
+    )
+    .bind(bead)
+    .fetch_all(conn)
+    .await?)
+}
+
 /// A past run, for the estimator.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
 pub(crate) struct PastRow {

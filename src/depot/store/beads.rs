@@ -72,11 +72,15 @@ pub(crate) async fn insert(conn: &mut Conn, act: Act<'_>, new: NewBead) -> Resul
 
 /// The order among ready beads: a whole level of priority outweighs everything else.
 fn rank(new: &NewBead) -> i64 {
-    new.priority.level() * 1_000_000
+    level(new.priority)
+}
+
+/// What a priority is worth in the rank.
+pub(super) fn level(priority: crate::core::Priority) -> i64 {
+    priority.level() * 1_000_000
 }
 
 /// Lets `bead` wait for `on`, unless that would close a circle.
-#[cfg_attr(not(test), expect(dead_code, reason = "`rigs bead edit` adds one"))]
 pub(crate) async fn add_dependency(
     conn: &mut Conn,
     act: Act<'_>,

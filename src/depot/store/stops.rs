@@ -178,6 +178,52 @@ pub(crate) async fn retry(conn: &mut Conn, act: Act<'_>, id: &BeadId) -> Result<
     reopen(conn, act, id).await
 }
 
+/// A person has looked at a bead that waits for one: it goes on, told what they say. Its count of
+/// failures starts anew. A bead that is blocked for another cause is left as it is, and `false`.
+pub(crate) async fn approve(
+    conn: &mut Conn,
+    act: Act<'_>,
+    id: &BeadId,
+    answer: Option<&str>,
+) -> Result<bool> {
+    let waits: Option<(Option<BlockCause>, Option<String>)> = sqlx::query_as(
+        "SELECT block_cause, feedback FROM beads WHERE id = ?1 AND status = 'blocked'",
+    )
+    .bind(id)
+    .fetch_optional(&mut *conn)
+    .await?;
+    let Some((Some(BlockCause::Person), feedback)) = waits else {
+        return Ok(false);
+    };
+    let payload = json!({ "approved": true, "answer": answer });
+    step(
+        conn,
+        act,
+        id,
+        BeadStatus::Blocked,
+        BeadEvent::Unblock,
+        None,
+        payload,
+    )
+    .await?;
+    let told = match (answer, feedback) {
+        (Some(answer), Some(before)) => Some(format!(
+            "A person has looked at it and says:\n{answer}\n\nWhat was found before:\n{before}"
+        )),
+        (Some(answer), None) => Some(format!("A person has looked at it and says:\n{answer}")),
+        (None, before) => before,
+    };
+    sqlx::query("UPDATE beads SET failures = 0, feedback = ?2 WHERE id = ?1")
+        .bind(id)
+        .bind(told)
+        .execute(&mut *conn)
+        .await?;
+    clear_block(conn, id).await?;
+    lift_dependents(conn, act, id).await?;
+    reopen(conn, act, id).await?;
+    Ok(true)
+}
+
 /// What was blocked because of `id` waits for it again.
 async fn lift_dependents(conn: &mut Conn, act: Act<'_>, id: &BeadId) -> Result<()> {
     let mut open = vec![id.clone()];

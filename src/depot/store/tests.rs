@@ -1,3 +1,4 @@
+mod changed;
 mod kept;
 
 use pretty_assertions::assert_eq;

@@ -13,6 +13,7 @@ fn candidate(name: &str, affinity: f64, ratio: f64) -> Candidate {
         next_reset: None,
         spare: 0.0,
         has_session: false,
+        worn: false,
         preferred: false,
         ruled: None,
         is_denied: false,
@@ -157,4 +158,34 @@ fn an_unknown_tank_is_tried_and_the_order_is_stable() {
     let (_, considered) = decide(&c, Strategy::Balanced);
     let scores: Vec<f64> = considered.iter().map(|c| c.score).collect();
     assert_eq!(scores, [0.5, 0.25]);
+}
+
+#[test]
+fn whose_work_was_refused_repeatedly_is_out_while_another_can_take_it_soon() {
+    let worn = Candidate {
+        worn: true,
+        preferred: true,
+        ..candidate("a", 1.0, 1.0)
+    };
+    let other = candidate("b", 0.2, 0.5);
+    let with = |room: Room, red: bool| {
+        let other = Candidate {
+            room,
+            red,
+            ..other.clone()
+        };
+        chosen(&[worn.clone(), other], Strategy::Balanced)
+    };
+    assert_eq!(with(Room::Yes, false), "b");
+    for room in [
+        closed(50),
+        Room::Never {
+            reason: "no".into(),
+        },
+    ] {
+        assert_eq!(with(room, false), "a");
+    }
+    assert_eq!(with(Room::Yes, true), "a");
+    assert_eq!(chosen(std::slice::from_ref(&worn), Strategy::Balanced), "a");
+    assert_eq!(chosen(&[worn, other], Strategy::Conservative), "b");
 }

@@ -3,7 +3,7 @@
 use super::super::Context;
 use super::super::context::Provider;
 use super::budgets::Budgets;
-use super::going_on::Continuation;
+use super::going_on::{Continuation, Refused};
 use super::judge::ask;
 use super::sight::Sight;
 use crate::core::{Capability, MicroUsd, ProviderKind, ProviderName, Timestamp};
@@ -19,6 +19,8 @@ pub(super) struct Ground<'a> {
     pub(super) policy: &'a Policy,
     pub(super) sight: &'a Sight,
     pub(super) budgets: &'a Budgets,
+    /// Whose work on the bead was refused so far.
+    pub(super) refused: &'a Refused,
     pub(super) now: Timestamp,
 }
 
@@ -75,7 +77,8 @@ fn candidate(
         green: tank.is_none_or(|t| matches!(t.health, Health::Green | Health::Unknown)),
         next_reset: tank.and_then(|t| t.next_reset),
         spare: tank.map_or(0.0, |t| t.spare),
-        has_session: Continuation::of(p, name, last).session.is_some(),
+        has_session: Continuation::of(p, name, last, g.refused).session.is_some(),
+        worn: g.refused.is_worn(name),
         preferred,
         model,
         ruled: None,

@@ -8,6 +8,20 @@ use crate::depot::store as depot;
 use crate::depot::{Attempt, DepotError};
 use crate::refinery::store::{self as refinery, Of};
 
+/// How often the work of one provider on one bead is refused before another one is asked.
+const WORN: usize = 2;
+
+/// The providers whose work on a bead was refused, once for each time.
+#[derive(Debug, Default)]
+pub(super) struct Refused(pub(super) Vec<ProviderName>);
+
+impl Refused {
+    /// Another try there would most likely meet the same end.
+    pub(super) fn is_worn(&self, name: &ProviderName) -> bool {
+        self.0.iter().filter(|refused| *refused == name).count() >= WORN
+    }
+}
+
 /// What of the attempt before a new one goes on with.
 pub(super) struct Continuation {
     pub(super) keeps_worktree: bool,
@@ -15,7 +29,14 @@ pub(super) struct Continuation {
 }
 
 impl Continuation {
-    pub(super) fn of(p: &Provider, name: &ProviderName, last: Option<&Attempt>) -> Self {
+    /// Work that was refused again and again from one provider is begun afresh: by another one
+    /// from the integration branch, by the same one in a new conversation.
+    pub(super) fn of(
+        p: &Provider,
+        name: &ProviderName,
+        last: Option<&Attempt>,
+        refused: &Refused,
+    ) -> Self {
         let Some(last) = last else {
             return Self {
                 keeps_worktree: false,
@@ -38,9 +59,10 @@ impl Continuation {
         // Gemini CLI forgets the tool call whose result was refused an answer, and sends the result
         // alone when it goes on, which the API need not take.
         let sound = sound && (p.kind != ProviderKind::Gemini || last.status == "done");
-        let same = last.provider == *name && p.program.is_some();
+        let worn = refused.is_worn(&last.provider);
+        let same = last.provider == *name && p.program.is_some() && !worn;
         Self {
-            keeps_worktree: true,
+            keeps_worktree: !worn || last.provider == *name,
             session: last.session_id.clone().filter(|_| sound && same),
         }
     }

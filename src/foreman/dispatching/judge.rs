@@ -7,6 +7,7 @@ use super::super::{Context, ForemanError};
 use super::READY;
 use super::budgets;
 use super::candidates::{Ground, candidates, facts, model_for};
+use super::going_on::Refused;
 use super::sight::Sight;
 use crate::core::{BeadId, Capability, ConvoyId, ProviderName, TaskType, Timestamp};
 use crate::depot::store as depot;
@@ -21,6 +22,7 @@ pub(super) struct Judged {
     /// For `rigs why`.
     pub(super) reasons: serde_json::Value,
     pub(super) last: Option<Attempt>,
+    pub(super) refused: Refused,
 }
 
 pub(super) async fn judge(
@@ -31,6 +33,7 @@ pub(super) async fn judge(
 ) -> Result<Judged, ForemanError> {
     let mut conn = ctx.db.read().await?;
     let last = depot::last_attempt(&mut conn, &bead.id).await?;
+    let refused = Refused(depot::refused_by(&mut conn, &bead.id).await?);
     let budgets = budgets::read(ctx, &mut conn, bead, &sight.tanks, ctx.clock.now()).await?;
     if let Some(Reached { reason, until }) = budgets.everywhere().reached {
         let decision = match until {
@@ -46,6 +49,7 @@ pub(super) async fn judge(
             decision,
             reasons: json!({ "policy": policy.hash }),
             last,
+            refused,
         });
     }
     let ground = Ground {
@@ -53,6 +57,7 @@ pub(super) async fn judge(
         policy,
         sight,
         budgets: &budgets,
+        refused: &refused,
         now: ctx.clock.now(),
     };
     let candidates = candidates(&ground, bead, last.as_ref());
@@ -62,6 +67,7 @@ pub(super) async fn judge(
         decision,
         reasons: json!({ "strategy": strategy, "policy": policy.hash, "considered": considered }),
         last,
+        refused,
     })
 }
 
@@ -80,6 +86,7 @@ pub(crate) async fn told_of(
         policy,
         sight: &sight,
         budgets: &budgets,
+        refused: &Refused::default(),
         now,
     };
     let only = bead.convoy_provider.as_ref();
@@ -177,6 +184,7 @@ pub(crate) async fn route(
         policy: &ctx.policy,
         sight: &sight,
         budgets: &budgets::Budgets::default(),
+        refused: &Refused::default(),
         now: ctx.clock.now(),
     };
     let (decision, considered) = decide(

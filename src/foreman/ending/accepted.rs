@@ -99,12 +99,15 @@ impl Foreman<'_> {
         )
         .await?;
         if job.bead.failures + 1 >= i64::from(self.ctx.settings.gate.max_attempts) {
-            let error = format!(
-                "the quality gate refused {} attempts; the last one: {}",
-                job.bead.failures + 1,
-                verdict.feedback
+            let times = job.bead.failures + 1;
+            let reason = format!(
+                "the quality gate refused {times} attempts, the last one because of {} \
+                 (`rigs bead approve {id} --answer \"...\"` goes on with what you say)",
+                why_refused(verdict)
             );
-            depot::fail(tx, act, id, from, Some(&job.fence), &error).await?;
+            let cause = BlockCause::Person;
+            depot::block(tx, act, id, from, Some(&job.fence), cause, &reason).await?;
+            depot::count_failure(tx, id, &verdict.feedback).await?;
         } else {
             depot::revise(tx, act, id, from, &job.fence, &verdict.feedback).await?;
         }
@@ -223,6 +226,27 @@ impl Foreman<'_> {
         tx.commit().await?;
         ctx.crash_point("bead.completed");
         Ok(())
+    }
+}
+
+/// The checks that failed, each in a line's worth.
+fn why_refused(verdict: &Verdict) -> String {
+    use crate::assayer::quality::CheckStatus;
+    let failed = verdict
+        .checks
+        .iter()
+        .filter(|c| c.status == CheckStatus::Failed);
+    // With a little of what it printed: the name alone says little.
+    let said: Vec<String> = failed
+        .map(|c| {
+            let output = crate::core::text::one_line(&c.output, 150);
+            format!("{}: {} {output}", c.name, c.detail)
+        })
+        .collect();
+    if said.is_empty() {
+        crate::core::text::one_line(&verdict.feedback, 300)
+    } else {
+        crate::core::text::one_line(&said.join("; "), 300)
     }
 }
 

@@ -15,7 +15,10 @@ pub(super) fn told(kind: EventType) -> Told {
     use EventType as E;
     let (payload, means) = match kind {
         E::BeadCreated => ("title, task_type, depends_on", "a bead was created"),
-        E::BeadEdited => ("depends_on", "a dependency was added"),
+        E::BeadEdited => (
+            "changed, depends_on",
+            "a person changed it: each field with what it `was` and `is`, long texts cut; or a dependency was added",
+        ),
         E::BeadAssay => (STEP, "its prompt and estimate are being made"),
         E::BeadQueue => ("from, to, estimate", "it may be run; `estimate` in tokens"),
         E::BeadClaim => (
@@ -46,7 +49,10 @@ pub(super) fn told(kind: EventType) -> Told {
             "from, to, attempt, cause, reason",
             "it cannot go on by itself",
         ),
-        E::BeadUnblock => (STEP, "what blocked it is gone"),
+        E::BeadUnblock => (
+            "from, to, approved, answer",
+            "what blocked it is gone; `approved` by a person, with their answer",
+        ),
         E::BeadFail => ("from, to, attempt, error", "given up"),
         E::BeadCancel => ("from, to, reason", "a person does not want it any more"),
         E::BeadRetry => (STEP, "a person asked for another try"),

@@ -60,7 +60,7 @@ fn lifted_by(cause: BlockCause) -> &'static str {
     match cause {
         BlockCause::Dependency => "the dependency that failed or was cancelled, when it is retried",
         BlockCause::Person => {
-            "`rigs bead retry`, after a person looked: at a conflict, or a gate that cannot run"
+            "`rigs bead approve`, after a person looked: at a conflict, a gate that cannot run, or work that the gate refused too often"
         }
         BlockCause::TooLarge => {
             "`rigs bead retry`, when some provider has a window that it fits into"
