@@ -341,10 +341,8 @@ fn gemini_errors_that_no_recording_has_are_classed_too() {
 #[test]
 fn a_model_that_gemini_names_unknown_only_in_its_log_is_unknown() {
     let mut gemini = reader(ProviderKind::Gemini);
-    gemini.line(
-        r#"{"type":"result","status":"error","error":{"message":"[API Error: no such thing]"}}"#,
-        now(),
-    );
+    let said = r#"{"type":"result","status":"error","error":{"message":"[API Error: nothing]"}}"#;
+    gemini.line(said, now());
     let log = "Error when talking to Gemini API ModelNotFoundError: no such thing\n  code: 404";
     let outcome = gemini.finish(&exit(1, log), now());
     assert_eq!(
