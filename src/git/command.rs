@@ -34,6 +34,9 @@ const SETTINGS: &[(&str, &str)] = &[
     ("core.alternateRefsCommand", ""),
     ("core.editor", "false"),
     ("core.pager", "cat"),
+    // What the store says is done must outlive a power cut.
+    ("core.fsync", "objects,reference"),
+    ("core.fsyncMethod", "batch"),
     ("core.quotePath", "false"),
     ("core.safecrlf", "false"),
     ("credential.helper", ""),
