@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::crash::Side;
 use crate::config::settings::Command;
 use crate::config::{Env, Paths, ProviderSettings, Settings};
 use crate::core::{Clock, Ids, ProviderKind, ProviderName, Way};
-use crate::db::{Db, DbError};
+use crate::db::{Db, DbError, Tx};
 use crate::depot::{Act, DepotError};
 use crate::git::Git;
 use crate::policy::Policy;
@@ -126,8 +127,22 @@ impl Context {
         found.ok_or_else(|| ForemanError::NoProvider(name.clone()))
     }
 
-    pub(crate) fn crash_point(&self, name: &str) {
-        super::crash::point(&self.env, name);
+    /// An effect outside of the store comes next; a test may end the process here.
+    pub(crate) fn before(&self, effect: &str) {
+        super::crash::point(&self.env, Side::Before, effect);
+    }
+
+    /// The effect has happened.
+    pub(crate) fn after(&self, effect: &str) {
+        super::crash::point(&self.env, Side::After, effect);
+    }
+
+    /// Commits what this effect is; see [`Context::before`].
+    pub(crate) async fn commit(&self, tx: Tx, effect: &str) -> Result<(), DbError> {
+        self.before(effect);
+        tx.commit().await?;
+        self.after(effect);
+        Ok(())
     }
 }
 

@@ -44,8 +44,12 @@ impl Foreman<'_> {
             return Ok(());
         }
         let mut tx = self.ctx.db.write().await?;
-        depot::promote_due(&mut tx, self.ctx.act(), DUE).await?;
-        tx.commit().await?;
+        let due = depot::promote_due(&mut tx, self.ctx.act(), DUE).await?;
+        if due.is_empty() {
+            tx.commit().await?;
+        } else {
+            self.ctx.commit(tx, "bead.promoted").await?;
+        }
         let served = self.served().await?;
         self.assay(served.as_deref()).await?;
         self.dispatch(served.as_deref()).await?;
@@ -112,7 +116,7 @@ impl Foreman<'_> {
                 assayed.optimized.as_deref(),
             )
             .await?;
-            tx.commit().await?;
+            self.ctx.commit(tx, "bead.assayed").await?;
         }
         Ok(())
     }
@@ -225,7 +229,7 @@ impl Foreman<'_> {
             other => {
                 other?;
                 self.decided(&mut tx, bead, "defer", reasons).await?;
-                Ok(tx.commit().await?)
+                Ok(self.ctx.commit(tx, "bead.deferred").await?)
             }
         }
     }
@@ -355,8 +359,7 @@ impl Foreman<'_> {
             is_small: p.kind == crate::core::ProviderKind::Embedded,
         };
         let words = super::prompt::words(&mut tx, ctx, &full, convoy.as_ref(), from).await?;
-        tx.commit().await?;
-        ctx.crash_point("bead.claimed");
+        ctx.commit(tx, "bead.claimed").await?;
         let job = Job {
             envelope: Envelope::new(&ctx.settings.budget, full.estimate().p95, modify.max_tokens),
             effort: modify.effort,

@@ -40,7 +40,7 @@ impl Foreman<'_> {
                     None,
                 )
                 .await?;
-                tx.commit().await?;
+                ctx.commit(tx, "worktree.noted").await?;
             }
             Said::Started { process } => {
                 let mut tx = ctx.db.write().await?;
@@ -50,7 +50,7 @@ impl Foreman<'_> {
                     Err(DepotError::Fenced { .. } | DepotError::LostRace { .. }) => return Ok(()),
                     other => other?,
                 }
-                tx.commit().await?;
+                ctx.commit(tx, "run.noted").await?;
             }
             Said::Signal(signal) => self.signal(&note.bead, signal).await?,
         }
@@ -67,12 +67,12 @@ impl Foreman<'_> {
             Signal::Session(session) => {
                 let mut tx = ctx.db.write().await?;
                 depot::session_started(&mut tx, id, &session, None).await?;
-                tx.commit().await?;
+                ctx.commit(tx, "session.noted").await?;
             }
             Signal::UsageSoFar(so_far) => {
                 let mut tx = ctx.db.write().await?;
                 account::add(&mut tx, ctx.act(), active, so_far).await?;
-                tx.commit().await?;
+                ctx.commit(tx, "usage.noted").await?;
             }
             Signal::Window(seen) => {
                 let mut tx = ctx.db.write().await?;
@@ -85,7 +85,7 @@ impl Foreman<'_> {
                     &seen,
                 )
                 .await?;
-                tx.commit().await?;
+                ctx.commit(tx, "window.noted").await?;
             }
             Signal::Model(name) => active.model = Some(name),
             Signal::Retrying {
@@ -129,8 +129,7 @@ impl Foreman<'_> {
             )) => AfterRun::Gone,
             other => other?,
         };
-        tx.commit().await?;
-        ctx.crash_point("run.settled");
+        ctx.commit(tx, "run.settled").await?;
         if next == AfterRun::Review {
             self.active.insert(id.clone(), active);
             self.spawn_review(id);

@@ -81,8 +81,7 @@ pub(crate) async fn store(
         let made = depot::insert(&mut tx, act, bead).await?;
         ids.insert(&planned.key, made.id);
     }
-    tx.commit().await?;
-    ctx.crash_point("convoy.stored");
+    ctx.commit(tx, "convoy.stored").await?;
     Ok(convoy.id)
 }
 

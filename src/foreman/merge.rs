@@ -55,18 +55,20 @@ async fn into_integration(
         body: String::new(),
         trailers: vec![("Rigs-Bead".into(), job.bead.id.to_string())],
     };
+    ctx.before("merge.made");
     let merged = match repo.merge_in(&dir, commit, &message).await? {
         Merge::Merged(merged) => merged,
         Merge::UpToDate => return Ok(MergeReport::Merged { commit: Some(head) }),
         Merge::Conflict { files } => return Ok(MergeReport::Conflict { files }),
     };
-    ctx.crash_point("merge.made");
+    ctx.after("merge.made");
     if let Some(refused) = gate_merged(ctx, job, repo, &dir, commit, &merged, leash).await? {
         return Ok(MergeReport::Refused(refused));
     }
+    ctx.before("merge.advanced");
     repo.update_ref(&format!("refs/heads/{branch}"), &merged, Some(&head))
         .await?;
-    ctx.crash_point("merge.advanced");
+    ctx.after("merge.advanced");
     clear_away(ctx, job, repo).await;
     Ok(MergeReport::Merged {
         commit: Some(merged),
@@ -100,8 +102,13 @@ async fn gate_merged(
 async fn clear_away(ctx: &Context, job: &Job, repo: &Repo) {
     let dir = ctx.paths.worktree(&job.bead.id);
     let tidied = async {
+        ctx.before("worktree.cleared");
         repo.remove_worktree(&dir).await?;
-        repo.delete_branch(&bead_branch(&job.bead.id)).await
+        ctx.after("worktree.cleared");
+        ctx.before("branch.deleted");
+        repo.delete_branch(&bead_branch(&job.bead.id)).await?;
+        ctx.after("branch.deleted");
+        Ok::<(), GitError>(())
     };
     if let Err(error) = tidied.await {
         tracing::warn!(bead = %job.bead.id, "its worktree is left at {}: {error}", dir.display());

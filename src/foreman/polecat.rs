@@ -33,6 +33,7 @@ pub(crate) async fn run(
     leash: Leash,
 ) -> RunReport {
     let began = ctx.clock.now();
+    ctx.before("worktree.made");
     let mut report = match worktree::prepare(&ctx, &job, &leash.token).await {
         Err(NoPlace::Stopped) => {
             let mut report = not_started("stopped.early", "ended by rigs before it began");
@@ -41,7 +42,7 @@ pub(crate) async fn run(
         }
         Err(reason) => no_place(&reason.to_string()),
         Ok(place) => {
-            ctx.crash_point("worktree.made");
+            ctx.after("worktree.made");
             let tell = Teller {
                 job: &job,
                 notes: &notes,
@@ -56,14 +57,13 @@ pub(crate) async fn run(
                 Ok(_) => models::run_model(&ctx, &job, &tell, leash).await,
                 Err(error) => not_started("provider.unknown", &error.to_string()),
             };
-            ctx.crash_point("run.exited");
+            ctx.after("run.exited");
             match keep_work(&ctx, &job, &place).await {
                 Ok(commit) => report.commit = commit,
                 Err(error) => {
                     report.no_place = Some(format!("the work cannot be committed: {error}"));
                 }
             }
-            ctx.crash_point("work.committed");
             report
         }
     };
@@ -175,15 +175,17 @@ async fn run_program(
     if let Err(reason) = given::hand_over(&plan, &job.attempt.to_string()) {
         return not_started("provider.files", &reason);
     }
+    ctx.before("run.spawned");
     let running = match process::start(&spec, &job.marker) {
         Ok(running) => running,
         Err(error) => return not_started("process.start", &error.to_string()),
     };
-    ctx.crash_point("run.spawned");
+    ctx.after("run.spawned");
     tell.say(Said::Started {
         process: Some((running.pgid(), running.started())),
     })
     .await;
+    ctx.before("run.exited");
     let mut watch = Watch::new(ctx, job, p, reader, plan.redactor());
     let (exit, stopped, left_over) = watch.through(ctx, running, tell, leash).await;
     let log = watch.session.as_deref();
@@ -283,17 +285,17 @@ async fn keep_work(
     };
     let tree = repo.worktree(&place.dir);
     worktree::unshare(ctx, repo.root(), &place.dir)?;
+    ctx.before("work.committed");
     tree.commit_all(&message).await?;
+    ctx.after("work.committed");
     let head = tree.head_commit().await?;
     if head == *base {
         return Ok(None);
     }
-    repo.update_ref(
-        &worktree::attempt_ref(&job.bead.id, job.fence.attempt),
-        &head,
-        None,
-    )
-    .await?;
+    let kept_as = worktree::attempt_ref(&job.bead.id, job.fence.attempt);
+    ctx.before("work.kept");
+    repo.update_ref(&kept_as, &head, None).await?;
+    ctx.after("work.kept");
     tracing::debug!(bead = %job.bead.id, commit = %head, "work kept by {}", ctx.paths.home().display());
     Ok(Some(head))
 }

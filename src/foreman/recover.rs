@@ -11,7 +11,7 @@ use super::stage::Job;
 use super::worktree::attempt_ref;
 use super::{Context, ForemanError};
 use crate::core::id::Owner;
-use crate::core::{BeadStatus, text};
+use crate::core::{AttemptId, BeadStatus, text};
 use crate::db::{EventType, NewEvent, events};
 use crate::depot::store as depot;
 use crate::depot::{Attempt, AttemptEnd, Bead, DepotError, Fence};
@@ -67,8 +67,26 @@ pub(super) async fn recover(ctx: &Context, owner: &str) -> Result<Vec<(Job, Foun
             }));
         events::append(&mut tx, &ctx.ids, ctx.clock.now(), event).await?;
     }
-    tx.commit().await?;
+    ctx.commit(tx, "recovery.closed").await?;
+    sweep_scratch(ctx).await?;
     Ok(taken_up)
+}
+
+/// Takes away the folders of runs that nobody goes on with: programs leave conversations in their
+/// temporary files. Failing to tidy up is no reason to stop.
+async fn sweep_scratch(ctx: &Context) -> Result<(), ForemanError> {
+    let mut conn = ctx.db.read().await?;
+    let running = depot::running_attempts(&mut conn).await?;
+    drop(conn);
+    let folders = |dir: &Path| std::fs::read_dir(dir).into_iter().flatten().flatten();
+    for entry in folders(&ctx.paths.scratch()).flat_map(|provider| folders(&provider.path())) {
+        let attempt = entry.file_name().to_string_lossy().parse::<AttemptId>();
+        let is_over = attempt.is_ok_and(|id| running.iter().all(|a| a.id != id));
+        if is_over && let Err(error) = std::fs::remove_dir_all(entry.path()) {
+            tracing::warn!("{} is left: {error}", entry.path().display());
+        }
+    }
+    Ok(())
 }
 
 /// Whether the process that owns a lease has ended. An owner that cannot be read is gone.
@@ -83,13 +101,16 @@ async fn lose(ctx: &Context, attempt: &Attempt) -> Result<(), ForemanError> {
         (Some(pgid), Some(started)) => i32::try_from(pgid).ok().map(|g| (g, started as u64)),
         _ => None,
     };
+    ctx.before("lost.ended");
     if let Some(marker) = &attempt.marker {
         let left = crate::process::end_marked(marker, group, GRACE, &ctx.clock).await;
         if !left.is_empty() {
             tracing::error!(bead = %attempt.bead_id, "processes that could not be ended: {left:?}");
         }
     }
+    ctx.after("lost.ended");
     let root = repository(ctx, attempt).await?;
+    ctx.before("lost.kept");
     let commit = match keep_work(ctx, attempt, root.as_deref()).await {
         Ok(commit) => commit,
         Err(error) => {
@@ -97,6 +118,7 @@ async fn lose(ctx: &Context, attempt: &Attempt) -> Result<(), ForemanError> {
             None
         }
     };
+    ctx.after("lost.kept");
     let mut tx = ctx.db.write().await?;
     let act = ctx.act();
     let end = AttemptEnd {
@@ -122,7 +144,7 @@ async fn lose(ctx: &Context, attempt: &Attempt) -> Result<(), ForemanError> {
         )
         .await?;
     }
-    tx.commit().await?;
+    ctx.commit(tx, "lost.closed").await?;
     if let Some(log) = &attempt.log_path {
         let note = "… rigs was interrupted here";
         Log::open(Path::new(log), crate::core::redact::Redactor::default())
@@ -210,7 +232,7 @@ async fn take_back(
                 Some(id) => depot::convoy(&mut tx, id).await?,
                 None => None,
             };
-            tx.commit().await?;
+            ctx.commit(tx, "bead.adopted").await?;
             let found = Found {
                 output: bead.output.clone().unwrap_or_default(),
                 commit: attempt.commit_id.clone(),

@@ -45,6 +45,7 @@ pub(crate) async fn review(
     output: String,
     leash: Leash,
 ) -> Verdict {
+    ctx.before("work.reviewed");
     if job.repo().is_none() {
         return quality::check_text(&output, &job.bead.acceptance_criteria);
     }

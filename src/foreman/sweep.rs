@@ -76,7 +76,9 @@ async fn clear(ctx: &Context, convoy: &Convoy, dir: &Path, name: &str) -> Result
         return Ok(());
     };
     let repo = ctx.git.discover(root.as_ref()).await?;
+    ctx.before("worktree.swept");
     repo.remove_worktree(dir).await?;
+    ctx.after("worktree.swept");
     match name.parse::<BeadId>() {
         Ok(bead) => repo.delete_branch(&bead_branch(&bead)).await,
         Err(_) => Ok(()),

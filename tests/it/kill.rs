@@ -1,5 +1,5 @@
-//! SIGKILL of rigs at every step of a bead's life, of agents, and the kind signals: afterwards
-//! `goal resume` completes everything exactly once and nothing is left.
+//! SIGKILL of rigs at moments of a run, of agents, and the kind signals: afterwards `goal resume`
+//! completes everything exactly once and nothing is left. `points` has every step of a bead.
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -7,9 +7,11 @@ use serde_json::{Value, json};
 use crate::flow::{Flow, LONG, always, bead, claude};
 
 /// Work of an agent that starts a daemon, tells what it used and leaves a line per run.
-fn run() -> Vec<Value> {
+pub(crate) fn run() -> Vec<Value> {
     claude(&[
         json!({"child": {}}),
+        json!({"claude": {"window": {"used": 0.1}}}),
+        json!({"claude": {"say": "at work"}}),
         json!({"shell": "echo x >> $(basename $PWD).txt"}),
     ])
 }
@@ -19,7 +21,7 @@ const USED: u64 = 1100;
 
 /// What must hold after a kill and a `goal resume`.
 #[track_caller]
-fn recovered(flow: &Flow, beads: usize, runs: usize) {
+pub(crate) fn recovered(flow: &Flow, beads: usize, runs: usize) {
     flow.is_done(beads);
     let used: u64 = flow
         .env
@@ -38,62 +40,6 @@ fn recovered(flow: &Flow, beads: usize, runs: usize) {
         let text = flow.repo.show(&flow.branch(), &format!("{line}.txt"));
         assert!(text.starts_with('x'), "{text}");
     }
-}
-
-/// Dies at `point` while it works on two beads in a row; then goes on.
-fn dies_at(point: &str) {
-    let flow = Flow::new("[gate]\ncommands = [[\"true\"]]");
-    let fake = flow.provider("claude", "claude", &[always(&run())]);
-    let beads = [bead("one", &[]), bead("two", &["one"])];
-    let _killed = flow
-        .execute(&beads)
-        .var("RIGS_TEST_CRASH", point)
-        .run()
-        .exits(137);
-    flow.goal(["resume"]).run().success();
-    recovered(&flow, 2, 2);
-    // What was done and committed is not asked for again.
-    let again = [
-        "review.passed",
-        "bead.accepted",
-        "merge.made",
-        "merge.advanced",
-        "bead.completed",
-        "run.settled",
-    ];
-    if again.contains(&point) {
-        assert_eq!(fake.calls().len(), 2, "{point}");
-    }
-}
-
-macro_rules! points {
-    ($($name:ident $point:literal,)*) => {
-        $(#[test] fn $name() { dies_at($point); })*
-
-        #[test]
-        fn every_crash_point_has_its_test() {
-            let source = include_str!("../../src/foreman/crash.rs");
-            let list = source.split("const POINTS").nth(1).expect("the list");
-            let named: Vec<&str> = list.split('"').skip(1).step_by(2).collect();
-            assert_eq!(named, [$($point),*]);
-        }
-    };
-}
-
-points! {
-    killed_when_the_convoy_is_stored "convoy.stored",
-    killed_when_a_bead_is_claimed "bead.claimed",
-    killed_when_the_worktree_is_made "worktree.made",
-    killed_when_the_agent_is_spawned "run.spawned",
-    killed_when_the_session_is_known "run.session",
-    killed_when_the_agent_has_ended "run.exited",
-    killed_when_the_work_is_committed "work.committed",
-    killed_when_the_run_is_settled "run.settled",
-    killed_when_the_gate_has_passed "review.passed",
-    killed_when_the_bead_is_accepted "bead.accepted",
-    killed_when_the_merge_is_made "merge.made",
-    killed_when_the_branch_is_advanced "merge.advanced",
-    killed_when_the_bead_is_completed "bead.completed",
 }
 
 /// Runs until a test lets it go on, with something half done.

@@ -27,6 +27,7 @@ mod lab;
 mod lab_upstream;
 mod models;
 mod nonsense;
+mod points;
 mod policy;
 mod providers;
 mod repositories;

@@ -5,6 +5,7 @@ use crate::core::ConvoyId;
 use crate::core::text::count;
 use crate::db::{Db, DbError, Mode};
 use crate::depot::{Act, Convoy, DepotError, Progress, store};
+use crate::foreman::crash::{self, Side};
 use crate::git::{Landed, Message, Refusal};
 
 /// Merge the finished work of a convoy into the branch it started from
@@ -76,12 +77,11 @@ pub(crate) async fn land(
         body: convoy.goal.clone().unwrap_or_default(),
         trailers: vec![("Rigs-Convoy".to_owned(), id.to_string())],
     };
-    let scratch = app
-        .config()?
-        .paths
-        .scratch()
-        .join(format!("land-{}", app.ids.token()));
+    // One name for all tries: a try that was killed half way is tidied up by the next.
+    let scratch = app.config()?.paths.scratch().join(format!("land-{id}"));
+    crash::point(&app.env, Side::Before, "convoy.moved");
     let landed = repo.land(base, &commit, &message, &scratch).await?;
+    crash::point(&app.env, Side::After, "convoy.moved");
     let (commit, words) = match landed {
         Landed::UpToDate => (commit, format!("{base} has all of {id} already")),
         Landed::FastForward { commit } => {
@@ -101,7 +101,9 @@ pub(crate) async fn land(
     };
     let mut tx = db.write().await?;
     store::landed(&mut tx, act, id, &commit).await?;
+    crash::point(&app.env, Side::Before, "convoy.landed");
     tx.commit().await.map_err(DbError::from)?;
+    crash::point(&app.env, Side::After, "convoy.landed");
     Ok(words)
 }
 

@@ -25,7 +25,7 @@ impl Foreman<'_> {
         if active.halt.borrow().is_some_and(Halt::is_stop) {
             return self.let_go(&active).await;
         }
-        ctx.crash_point("review.passed");
+        ctx.after("work.reviewed");
         let mut tx = ctx.db.write().await?;
         let act = ctx.act();
         let checks = json!(verdict.checks);
@@ -51,9 +51,8 @@ impl Foreman<'_> {
             }
             other => other?,
         };
-        tx.commit().await?;
+        ctx.commit(tx, "bead.accepted").await?;
         if accepted {
-            ctx.crash_point("bead.accepted");
             self.active.insert(id.clone(), active);
             self.enter_merge(id);
         }
@@ -223,8 +222,7 @@ impl Foreman<'_> {
             }
             other => other?,
         }
-        tx.commit().await?;
-        ctx.crash_point("bead.completed");
+        ctx.commit(tx, "bead.completed").await?;
         Ok(())
     }
 }

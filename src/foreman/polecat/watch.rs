@@ -225,11 +225,7 @@ impl Watch {
                 Signal::Text(_) | Signal::Tool { .. } => self.retrying = None,
                 Signal::Window(_) => {}
             }
-            let is_session = matches!(signal, Signal::Session(_));
             tell.say(Said::Signal(signal)).await;
-            if is_session {
-                ctx.crash_point("run.session");
-            }
         }
     }
 }
