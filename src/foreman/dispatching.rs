@@ -101,13 +101,14 @@ impl Foreman<'_> {
         let beads = depot::pending(&mut conn, served, PENDING).await?;
         drop(conn);
         for bead in beads {
+            let tightened = super::prompt::tighten(&bead);
             let mut tx = self.ctx.db.write().await?;
             let act = self.ctx.act();
             match depot::assay(&mut tx, act, &bead.id, &self.owner, self.lease_until()).await {
                 Err(DepotError::LostRace { .. }) => continue,
                 other => other?,
             }
-            let assayed = super::prompt::assay(&mut tx, act, &bead).await?;
+            let assayed = super::prompt::assay(&mut tx, act, &bead, tightened).await?;
             depot::queue(
                 &mut tx,
                 act,

@@ -2,7 +2,7 @@
 
 use super::{Context, ForemanError};
 use crate::assayer::estimator::{Features, PastRun, estimate};
-use crate::assayer::optimizer::optimize;
+use crate::assayer::optimizer::{Optimized, optimize};
 use crate::assayer::prompt::{BeadBrief, Before, render};
 use crate::assayer::tokens::{Family, scaled};
 use crate::core::text::{ellipsis, one_line};
@@ -22,13 +22,19 @@ pub(super) struct Assayed {
     pub(super) optimized: Option<String>,
 }
 
-/// Tightens the description and estimates the run, in the transaction that queues the bead.
+/// Tightens the description. Counting tokens may take seconds on a busy machine: nobody waits for
+/// the store meanwhile.
+pub(super) fn tighten(bead: &Bead) -> Optimized {
+    optimize(&bead.description)
+}
+
+/// Estimates the run, in the transaction that queues the bead.
 pub(super) async fn assay(
     tx: &mut Conn,
     act: Act<'_>,
     bead: &Bead,
+    tightened: Optimized,
 ) -> Result<Assayed, ForemanError> {
-    let tightened = optimize(&bead.description);
     let gained = tightened.tokens < tightened.original_tokens;
     let estimate = if bead.estimate_source == EstimateSource::Given {
         bead.estimate()
