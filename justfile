@@ -37,6 +37,10 @@ conformance *ARGS:
 rehearsal *ARGS:
     scripts/e2e/rehearsal.sh {{ ARGS }}
 
+# A night whose clock leaps over every wait: walls, crashes, conflicts (`just night BEADS=200`)
+night BEADS="BEADS=200":
+    b={{ BEADS }}; NIGHT_BEADS="${b#BEADS=}" cargo test --locked --test it -- --nocapture night::
+
 # The documentation of the code, private items included
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items

@@ -146,10 +146,18 @@ fn hooks(_: &Env) -> Result<(Clock, Ids), Failure> {
     Ok((clock.clone(), Ids::random(clock)))
 }
 
-/// `RIGS_TEST_TIME` and `RIGS_TEST_SEED` make times and ids repeatable.
+/// `RIGS_TEST_TIME` and `RIGS_TEST_SEED` make times and ids repeatable; `RIGS_TEST_LEAP` names a
+/// file that says by how many milliseconds the clock is ahead, see `foreman::crash::leap`.
 #[cfg(feature = "test-hooks")]
 fn hooks(env: &Env) -> Result<(Clock, Ids), Failure> {
+    let ahead = env
+        .get("RIGS_TEST_LEAP")
+        .map(|file| std::fs::read_to_string(file).unwrap_or_default());
     let clock = match env.get("RIGS_TEST_TIME").map(str::parse) {
+        None if let Some(ahead) = ahead => {
+            let ms = ahead.trim().parse().unwrap_or(0);
+            Clock::leaping(std::time::Duration::from_millis(ms))
+        }
         None => Clock::system(),
         Some(Ok(start)) => Clock::starting_at(start),
         Some(Err(_)) => return Err(Failure::usage("RIGS_TEST_TIME is no time")),

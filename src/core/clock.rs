@@ -15,6 +15,9 @@ pub(crate) struct Clock(Source);
 enum Source {
     /// Shifted by so many milliseconds; 0 except for `RIGS_TEST_TIME`.
     System(i64),
+    /// Shifted by milliseconds that grow when somebody leaps: tests of whole nights.
+    #[cfg(feature = "test-hooks")]
+    Leaping(std::sync::Arc<std::sync::atomic::AtomicI64>),
     #[cfg(test)]
     Fake(watch::Receiver<Timestamp>),
 }
@@ -30,9 +33,33 @@ impl Clock {
         Self(Source::System(start.millis() - system_now().millis()))
     }
 
+    /// A running clock that is ahead by so much, and can leap.
+    #[cfg(feature = "test-hooks")]
+    pub(crate) fn leaping(ahead: Duration) -> Self {
+        let ms = i64::try_from(ahead.as_millis()).unwrap_or(0);
+        Self(Source::Leaping(std::sync::Arc::new(ms.into())))
+    }
+
+    /// Goes to a later time at once, where this clock can; by how much it is ahead then.
+    #[cfg(feature = "test-hooks")]
+    pub(crate) fn leap(&self, to: Timestamp) -> Option<Duration> {
+        let Source::Leaping(ahead) = &self.0 else {
+            return None;
+        };
+        let by = i64::try_from(to.since(self.now()).as_millis()).unwrap_or(0);
+        let before = ahead.fetch_add(by, std::sync::atomic::Ordering::Relaxed);
+        Some(Duration::from_millis(
+            u64::try_from(before + by).unwrap_or(0),
+        ))
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         match &self.0 {
             Source::System(by) => Timestamp::from_millis(system_now().millis() + by),
+            #[cfg(feature = "test-hooks")]
+            Source::Leaping(ahead) => Timestamp::from_millis(
+                system_now().millis() + ahead.load(std::sync::atomic::Ordering::Relaxed),
+            ),
             #[cfg(test)]
             Source::Fake(now) => *now.borrow(),
         }
@@ -40,19 +67,8 @@ impl Clock {
 
     /// Completes once `now()` is at or past `deadline`. A system clock that jumps (suspend,
     /// NTP) is noticed within a minute, because no single sleep is longer than that.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place that really sleeps"
-    )]
     pub(crate) async fn sleep_until(&self, deadline: Timestamp) {
         match &self.0 {
-            Source::System(_) => loop {
-                let left = deadline.since(self.now());
-                if left.is_zero() {
-                    return;
-                }
-                tokio::time::sleep(left.min(Duration::from_mins(1))).await;
-            },
             #[cfg(test)]
             Source::Fake(now) => {
                 // An error means that the `FakeClock` is gone; time then never moves again.
@@ -60,6 +76,23 @@ impl Clock {
                     std::future::pending::<()>().await;
                 }
             }
+            Source::System(_) => self.really_sleep_until(deadline).await,
+            #[cfg(feature = "test-hooks")]
+            Source::Leaping(_) => self.really_sleep_until(deadline).await,
+        }
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that really sleeps"
+    )]
+    async fn really_sleep_until(&self, deadline: Timestamp) {
+        loop {
+            let left = deadline.since(self.now());
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left.min(Duration::from_mins(1))).await;
         }
     }
 

@@ -36,6 +36,27 @@ pub(crate) fn point(env: &crate::config::Env, side: Side, effect: &str) {
 #[cfg(not(feature = "test-hooks"))]
 pub(crate) fn point(_: &crate::config::Env, _: Side, _: &str) {}
 
+/// Nothing happens before `to`: where `RIGS_TEST_LEAP` names a file, the clock goes there at once,
+/// and the file says how far it is ahead, for every command that is started later.
+#[cfg(feature = "test-hooks")]
+pub(crate) fn leap(
+    env: &crate::config::Env,
+    clock: &crate::core::Clock,
+    to: crate::core::Timestamp,
+) {
+    if let Some(file) = env.get("RIGS_TEST_LEAP")
+        && let Some(ahead) = clock.leap(to)
+    {
+        let part = format!("{file}.part");
+        let written = std::fs::write(&part, ahead.as_millis().to_string())
+            .and_then(|()| std::fs::rename(&part, file));
+        assert!(written.is_ok(), "{file}: {written:?}");
+    }
+}
+
+#[cfg(not(feature = "test-hooks"))]
+pub(crate) fn leap(_: &crate::config::Env, _: &crate::core::Clock, _: crate::core::Timestamp) {}
+
 /// Every effect, in the order of a bead's life, then those of a recovery.
 #[cfg(feature = "test-hooks")]
 const EFFECTS: &[&str] = &[

@@ -12,7 +12,7 @@ use super::lock::Lock;
 use super::lookout::Lookout;
 use super::orders::{Ended, Interrupt, Orders, Scope, Until};
 use super::stage::{Halt, Job, Leash, Note, RunReport, StageEnd};
-use super::{Context, ForemanError, merge, polecat, recover, review};
+use super::{Context, ForemanError, crash, merge, polecat, recover, review};
 use crate::core::{BeadId, ConvoyId, Timestamp, Usage};
 use crate::depot::Ready;
 use crate::depot::store as depot;
@@ -207,9 +207,12 @@ impl Foreman<'_> {
             wake = wake.min(stop.at);
         } else if !self.draining {
             let mut conn = self.ctx.db.read().await?;
-            wake = depot::next_due(&mut conn, None)
-                .await?
-                .map_or(wake, |due| due.min(wake));
+            let due = depot::next_due(&mut conn, None).await?;
+            wake = due.map_or(wake, |due| due.min(wake));
+            let is_idle = self.active.is_empty() && self.lookout.asked.is_empty();
+            if let Some(due) = due.filter(|_| is_idle) {
+                crash::leap(&self.ctx.env, &self.ctx.clock, due);
+            }
             wake = self.lookout.next().map_or(wake, |due| due.min(wake));
         }
         // What is due but could not be taken up just now is looked at again in a moment.

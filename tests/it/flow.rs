@@ -96,6 +96,14 @@ impl Flow {
         fake
     }
 
+    /// The agents know from this file by how much the clock of `rigs` is ahead.
+    pub(crate) fn leaping(&self, ahead: &std::path::Path) {
+        let leap = format!("env = {{ FAKE_AGENT_LEAP = \"{}\", ", ahead.display());
+        let mut config = self.config.borrow_mut();
+        *config = config.replace("env = { ", &leap);
+        self.env.config(&config);
+    }
+
     /// `goal execute` of a plan with these beads, not started yet.
     pub(crate) fn execute(&self, beads: &[Value]) -> Run<'_> {
         let plan = json!({"version": 1, "goal": "the whole goal", "beads": beads});

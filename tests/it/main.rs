@@ -26,6 +26,7 @@ mod kill;
 mod lab;
 mod lab_upstream;
 mod models;
+mod night;
 mod nonsense;
 mod points;
 mod policy;

@@ -94,6 +94,15 @@ fn keep_windows(lab: &Upstream, over: &AtomicBool) -> Vec<Wall> {
     walls
 }
 
+/// Ends the keeping of windows, also when the test fails in between.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 fn epoch_now() -> f64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.expect("after 1970").as_secs_f64()
@@ -194,8 +203,9 @@ fn a_night_in_minutes_is_worked_through_and_every_wait_is_explained() {
     let over = AtomicBool::new(false);
     let (beads, walls) = std::thread::scope(|scope| {
         let windows = scope.spawn(|| keep_windows(&lab, &over));
+        let ends = Ends(&over);
         let beads = work_through(&env, &repo, &lab, length);
-        over.store(true, Ordering::Relaxed);
+        drop(ends);
         (beads, windows.join().expect("the windows were kept"))
     });
 
