@@ -24,6 +24,7 @@ mod schema;
 mod signals;
 mod status;
 mod tank;
+mod trust;
 mod usage;
 pub(crate) mod when;
 mod why;
@@ -113,6 +114,7 @@ enum Command {
     Foreman(foreman::Command),
     #[command(subcommand)]
     Policy(policy::Command),
+    Trust(trust::Args),
     Status(status::Args),
     Why(why::Args),
     Events(events::Args),
@@ -160,7 +162,7 @@ fn dispatch(command: Command, app: &mut App) -> Ended {
     runtime.block_on(async {
         match command {
             Command::Init(args) => init::run(args, app).await,
-            Command::Goal(command) => goal::run(command, app).await,
+            Command::Goal(command) => Box::pin(goal::run(command, app)).await,
             Command::Bead(command) => bead::run(command, app).await,
             Command::Convoy(command) => convoy::run(command, app).await,
             Command::Tank(command) => tank::run(command, app).await,
@@ -168,6 +170,7 @@ fn dispatch(command: Command, app: &mut App) -> Ended {
             Command::Model(command) => model::run(command, app).await,
             Command::Foreman(command) => foreman::run(command, app).await,
             Command::Policy(command) => policy::run(command, app).await,
+            Command::Trust(args) => trust::run(args, app).await,
             Command::Status(args) => status::run(args, app).await,
             Command::Why(args) => why::run(args, app).await,
             Command::Events(args) => events::run(args, app).await,

@@ -18,6 +18,7 @@ pub(crate) mod load;
 pub(crate) mod origin;
 pub(crate) mod paths;
 pub(crate) mod problem;
+pub(crate) mod repository;
 pub(crate) mod secret;
 mod seed;
 pub(crate) mod settings;

@@ -36,6 +36,7 @@ mod review;
 pub(crate) mod rules;
 mod stage;
 mod sweep;
+pub(crate) mod trusted;
 mod worktree;
 
 pub(crate) use context::{Context, ForemanError};

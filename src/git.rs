@@ -13,6 +13,7 @@
 //! submodules stay empty; a partial clone does not fetch what it lacks.
 
 mod admin;
+mod blob;
 mod command;
 mod diff;
 mod land;

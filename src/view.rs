@@ -14,4 +14,5 @@ pub(crate) mod provider;
 pub(crate) mod schema;
 pub(crate) mod source;
 pub(crate) mod status;
+pub(crate) mod trust;
 pub(crate) mod why;

@@ -68,6 +68,10 @@ pub(crate) async fn ground(
         )
         .hint("`git init` it, or do text work with --no-repo"));
     }
+    if let Some(ground) = &ground {
+        let mut conn = ctx.db.read().await?;
+        super::repo::warn_untrusted(app, &mut conn, &ground.base).await?;
+    }
     if ground.as_ref().is_some_and(|g| g.dirty) {
         app.out.note(
             "your uncommitted changes are not part of this: the work starts from the last commit",

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use super::{App, Failure, Kind};
+use crate::db::Conn;
 use crate::depot::Base;
+use crate::foreman::trusted;
 use crate::git::{Git, GitError, Repo};
 
 /// The `git` program.
@@ -48,9 +50,25 @@ pub(crate) async fn base(app: &mut App, dir: Option<&Path>) -> Result<Option<Bas
             head.branch
         ))?;
     }
+    let file = trusted::file_of(&repo, &head.commit).await?;
     Ok(Some(Base {
         repo: repo.root().to_owned(),
+        settings_sha256: file.map(|file| file.sha256),
         branch: head.branch,
         commit: head.commit,
     }))
+}
+
+/// Says that the repository has settings of its own that do not count.
+pub(crate) async fn warn_untrusted(
+    app: &mut App,
+    conn: &mut Conn,
+    base: &Base,
+) -> Result<(), Failure> {
+    let repo = base.repo.to_string_lossy();
+    let notice = trusted::notice(conn, &repo, base.settings_sha256.as_deref()).await?;
+    if let Some(notice) = notice {
+        app.out.warn(notice)?;
+    }
+    Ok(())
 }

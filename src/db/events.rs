@@ -55,6 +55,8 @@ word_enum! {
         DispatchDecided = "dispatch.decided",
         PolicyLoaded = "policy.loaded",
         PolicyRefused = "policy.refused",
+        TrustGranted = "trust.granted",
+        TrustRevoked = "trust.revoked",
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) struct Convoy {
     pub(crate) repo: Option<String>,
     pub(crate) base_branch: Option<String>,
     pub(crate) base_commit: Option<String>,
+    /// Of the repository's settings file at the base commit, hexadecimal; `None`: there was none.
+    pub(crate) settings_sha256: Option<String>,
     /// The integration branch, `rigs/<id>`.
     pub(crate) branch: Option<String>,
     /// Gate commands that the person gave; `None`: those of the configuration, or detected.
@@ -45,6 +47,8 @@ pub(crate) struct Base {
     pub(crate) repo: PathBuf,
     pub(crate) branch: String,
     pub(crate) commit: String,
+    /// Of the repository's settings file at that commit.
+    pub(crate) settings_sha256: Option<String>,
 }
 
 /// A convoy about to be created.

@@ -11,6 +11,7 @@ mod steps;
 mod stops;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 pub(crate) use attempts::{
     PastRow, attempts_of, complete_record, end_attempt, last_attempt, past_runs, refused_by,
@@ -33,6 +34,7 @@ pub(crate) use steps::{
     release, revise, start,
 };
 pub(crate) use stops::{approve, block, cancel, fail, lift_policy, retry};
+pub(crate) use trust::{Trust, all_trusted, revoke, settings_of, trust, trusted};
 
 use crate::core::{BeadId, BeadStatus, ConvoyId, IllegalTransition};
 use crate::db::DbError;

@@ -7,6 +7,8 @@ mod going_on;
 mod judge;
 mod sight;
 
+use std::sync::Arc;
+
 pub(super) use self::going_on::session_usage;
 use self::going_on::{Continuation, Refused, is_poisoned};
 use self::judge::{Judged, ask, judge};
@@ -359,6 +361,8 @@ impl Foreman<'_> {
             resumes: resume.is_some(),
             is_small: p.kind == crate::core::ProviderKind::Embedded,
         };
+        let settings = super::trusted::settings(ctx, &mut tx, convoy.as_ref()).await?;
+        let ctx = &ctx.with(Arc::clone(&settings));
         let words = super::prompt::words(&mut tx, ctx, &full, convoy.as_ref(), from).await?;
         ctx.commit(tx, "bead.claimed").await?;
         let job = Job {
@@ -370,6 +374,7 @@ impl Foreman<'_> {
             },
             bead: full,
             convoy,
+            settings,
             attempt,
             provider: provider.clone(),
             model,

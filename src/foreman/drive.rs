@@ -2,6 +2,7 @@
 //! the end of a stage, a signal, a due moment, a change of the store) and writes what follows.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -315,7 +316,7 @@ impl Foreman<'_> {
 
     pub(super) fn spawn_run(&mut self, active: Active) {
         let (ctx, job, notes, leash) = (
-            self.ctx.clone(),
+            self.ctx.with(Arc::clone(&active.job.settings)),
             active.job.clone(),
             self.notes.clone(),
             active.leash(),
@@ -332,7 +333,8 @@ impl Foreman<'_> {
         let Some(active) = self.active.get(id) else {
             return;
         };
-        let (ctx, job, leash) = (self.ctx.clone(), active.job.clone(), active.leash());
+        let ctx = self.ctx.with(Arc::clone(&active.job.settings));
+        let (job, leash) = (active.job.clone(), active.leash());
         let (commit, output) = (active.commit.clone(), active.output.clone());
         let look = async move {
             StageEnd::Reviewed(review::review(ctx, job, commit, output, leash).await)
@@ -345,7 +347,8 @@ impl Foreman<'_> {
         let Some(active) = self.active.get(id) else {
             return;
         };
-        let (ctx, job, leash) = (self.ctx.clone(), active.job.clone(), active.leash());
+        let ctx = self.ctx.with(Arc::clone(&active.job.settings));
+        let (job, leash) = (active.job.clone(), active.leash());
         let (commit, output) = (active.commit.clone(), active.output.clone());
         let bring_in =
             async move { StageEnd::Merged(merge::merge(ctx, job, commit, output, leash).await) };

@@ -32,8 +32,10 @@ pub(crate) async fn ground(ctx: &Context, dir: &Path) -> Result<Option<Ground>, 
         other => other?,
     };
     let head = repo.head().await?;
+    let file = super::trusted::file_of(&repo, &head.commit).await?;
     let base = Base {
         repo: repo.root().to_owned(),
+        settings_sha256: file.map(|file| file.sha256),
         branch: head.branch,
         commit: head.commit,
     };

@@ -1,10 +1,12 @@
 //! What the stages of a bead are given and what they report.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::assayer::quality::Verdict;
+use crate::config::Settings;
 use crate::core::{AttemptId, BeadId, ProviderName, Usage};
 use crate::depot::{Bead, Convoy, Fence};
 use crate::policy::{Effort, Envelope};
@@ -15,6 +17,8 @@ use crate::provider::{Outcome, Signal};
 pub(crate) struct Job {
     pub(crate) bead: Bead,
     pub(crate) convoy: Option<Convoy>,
+    /// What holds for its work: the person's settings, and what the repository may say.
+    pub(crate) settings: Arc<Settings>,
     pub(crate) attempt: AttemptId,
     pub(crate) fence: Fence,
     pub(crate) provider: ProviderName,

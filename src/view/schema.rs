@@ -18,7 +18,7 @@ fn of<T: JsonSchema>() -> Schema {
 pub(crate) const KINDS: &[Kind] = &[
     Kind {
         name: "bead",
-        from: "bead create, bead list (a list of these), bead show, bead cancel",
+        from: "bead create, bead list (a list of these), bead show, edit, cancel, retry, approve",
         schema: of::<super::bead::BeadView>,
     },
     Kind {
@@ -42,11 +42,6 @@ pub(crate) const KINDS: &[Kind] = &[
         schema: of::<super::config::Located>,
     },
     Kind {
-        name: "convoy-diff",
-        from: "convoy diff",
-        schema: of::<super::diff::ConvoyDiff>,
-    },
-    Kind {
         name: "cost",
         from: "cost",
         schema: of::<super::cost::Cost>,
@@ -65,6 +60,11 @@ pub(crate) const KINDS: &[Kind] = &[
         name: "goal",
         from: "goal execute, goal resume",
         schema: of::<super::goal::GoalSummary>,
+    },
+    Kind {
+        name: "trust",
+        from: "trust, trust list (a list of these), trust revoke",
+        schema: of::<super::trust::TrustView>,
     },
     Kind {
         name: "init",

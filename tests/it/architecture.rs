@@ -63,6 +63,7 @@ const OWNERS: &[(&str, &[&str])] = &[
             "bead_counts",
             "attempts",
             "completions",
+            "trusts",
         ],
     ),
     (

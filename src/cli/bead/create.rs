@@ -112,6 +112,10 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
         now: app.now(),
         who: "user",
     };
+    if let Some(base) = &base {
+        let mut conn = db.read().await?;
+        repo::warn_untrusted(app, &mut conn, base).await?;
+    }
     let mut tx = db.write().await?;
     new.depends_on = dependencies(&mut tx, &args.depends_on).await?;
     new.convoy_id = match (&args.convoy, base) {

@@ -185,6 +185,8 @@ pub(crate) fn sentence(event: &Event, now: Timestamp) -> Option<String> {
         | EventType::BeadFinish
         | EventType::BeadUnblock
         | EventType::BeadRetry
+        | EventType::TrustGranted
+        | EventType::TrustRevoked
         | EventType::ConvoyCreated
         | EventType::ConvoyBeadAdded
         | EventType::ConvoyStarted

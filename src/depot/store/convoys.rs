@@ -15,8 +15,8 @@ pub(crate) async fn insert_convoy(conn: &mut Conn, act: Act<'_>, new: NewConvoy)
         let inserted = sqlx::query(
             "INSERT INTO convoys (id, name, goal, status, repo, base_branch, base_commit, branch, gate, strategy,
                 provider, max_parallel, budget_tokens, budget_micro_usd, deadline, served_by, planned_by,
-                created_at, updated_at)
-             VALUES (?1, ?2, ?3, 'queued', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?17)
+                created_at, updated_at, settings_sha256)
+             VALUES (?1, ?2, ?3, 'queued', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?17, ?18)
              ON CONFLICT (id) DO NOTHING",
         )
         .bind(&id)
@@ -36,6 +36,7 @@ pub(crate) async fn insert_convoy(conn: &mut Conn, act: Act<'_>, new: NewConvoy)
         .bind(&new.served_by)
         .bind(&new.planned_by)
         .bind(act.now)
+        .bind(base.and_then(|b| b.settings_sha256.as_deref()))
         .execute(&mut *conn)
         .await?
         .rows_affected();

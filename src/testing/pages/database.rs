@@ -58,6 +58,10 @@ const TABLES: &[(&str, &str)] = &[
     ("windows", "The latest word on each window."),
     ("observations", "Everything that was said about windows."),
     (
+        "trusts",
+        "Settings files of repositories that a person has read and lets count.",
+    ),
+    (
         "sources",
         "When each source of a provider was asked; intervals hold across restarts.",
     ),

@@ -130,6 +130,11 @@ pub(super) fn told(kind: EventType) -> Told {
             "file, line, column, message, hash",
             "the file of the rules is broken; those of `hash` hold on",
         ),
+        E::TrustGranted => (
+            "repo, sha256",
+            "a person let the repository's `.rigs.toml` count, as this text and no other",
+        ),
+        E::TrustRevoked => ("repo", "nothing that the repository says counts any more"),
         E::ForemanRecovered => (
             "lost_attempts, charged_reservations, taken_up",
             "a foreman cleaned up behind one that was gone",
