@@ -1,7 +1,7 @@
 //! Secrets taken out of text before it is logged, stored or shown.
 
 use std::borrow::Cow;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use regex::Regex;
 use serde_json::Value;
@@ -42,7 +42,8 @@ impl Redactor {
     /// innocent text.
     pub(crate) fn knowing(values: impl IntoIterator<Item = String>) -> Self {
         let mut values: Vec<String> = values.into_iter().filter(|v| v.len() >= 8).collect();
-        values.sort_by_key(|v| std::cmp::Reverse(v.len()));
+        values.sort_by(|a, b| b.len().cmp(&a.len()).then(a.cmp(b)));
+        values.dedup();
         Self { values }
     }
 
@@ -85,6 +86,27 @@ impl Redactor {
 impl std::fmt::Debug for Redactor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Redactor({} values)", self.values.len())
+    }
+}
+
+/// The secrets that runs of this process were given, by value: what one run wrote into a file may
+/// be printed by whoever comes later, a gate for example.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Given(Arc<Mutex<Redactor>>);
+
+impl Given {
+    pub(crate) fn learn(&self, more: &Redactor) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if more.values.iter().any(|value| !all.values.contains(value)) {
+            *all = Redactor::knowing(all.values.iter().chain(&more.values).cloned());
+        }
+    }
+
+    pub(crate) fn redactor(&self) -> Redactor {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -132,6 +154,20 @@ mod tests {
                 "{got}"
             );
         }
+    }
+
+    #[test]
+    fn what_any_run_was_given_is_masked_later() {
+        let given = Given::default();
+        given.learn(&Redactor::knowing(["first-secret".into()]));
+        given
+            .clone()
+            .learn(&Redactor::knowing(["second-secret".into()]));
+        let masked = given
+            .redactor()
+            .apply("first-secret, second-secret, third-secret");
+        assert_eq!(masked, "[redacted], [redacted], third-secret");
+        assert!(!format!("{given:?}").contains("secret"));
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub(crate) struct Context {
     pub(crate) policy: Arc<Policy>,
     /// Told to look at the rules now, however new they are (SIGHUP).
     pub(crate) reload: Arc<tokio::sync::Notify>,
+    /// What runs were given as secrets so far.
+    pub(crate) given: crate::core::redact::Given,
 }
 
 /// A provider as it was found when the loop started.
@@ -62,6 +64,7 @@ impl Context {
         Ok(Self {
             policy: Arc::clone(policy.policy()),
             reload: Arc::default(),
+            given: crate::core::redact::Given::default(),
             git: Arc::new(Git::new(git, env.child(), clock.clone())),
             providers: Arc::new(pin_providers(&settings, &env)),
             tanks: Arc::new(crate::refinery::configured::tanks(&settings)),
@@ -99,6 +102,14 @@ impl Context {
             if let Some(p) = providers.get_mut(&name) {
                 p.unusable = unusable;
             }
+        }
+    }
+
+    /// The same with these settings: what holds for the work of one convoy.
+    pub(super) fn with(&self, settings: Arc<Settings>) -> Self {
+        Self {
+            settings,
+            ..self.clone()
         }
     }
 

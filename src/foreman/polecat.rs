@@ -163,6 +163,7 @@ async fn run_program(
         scratch: scratch.dir(),
         home: &ctx.paths.agent_home(&job.provider),
     };
+    ctx.given.learn(&plan.redactor());
     let before = job.resume.as_ref().map(|r| r.before).unwrap_or_default();
     let (spec, reader) = match (
         provider::command(&plan),

@@ -6,6 +6,7 @@ use super::super::ForemanError;
 use super::super::drive::{Active, Foreman};
 use super::super::stage::{Halt, Job, MergeReport};
 use crate::assayer::quality::{GateResult, Verdict};
+use crate::core::redact::Redactor;
 use crate::core::{BeadId, BeadStatus, BlockCause};
 use crate::db::{Conn, EventType, NewEvent, events};
 use crate::depot::store as depot;
@@ -22,6 +23,7 @@ impl Foreman<'_> {
             return Ok(());
         };
         let (ctx, job) = (self.ctx, &active.job);
+        let verdict = without_secrets(verdict, &ctx.given.redactor());
         if active.halt.borrow().is_some_and(Halt::is_stop) {
             return self.let_go(&active).await;
         }
@@ -198,6 +200,7 @@ impl Foreman<'_> {
                     }
                 }
                 MergeReport::Refused(verdict) => {
+                    let verdict = without_secrets(verdict, &ctx.given.redactor());
                     self.sent_back(&mut tx, &active, from, &verdict).await?;
                 }
                 MergeReport::Error { reason } => {
@@ -225,6 +228,17 @@ impl Foreman<'_> {
         ctx.commit(tx, "bead.completed").await?;
         Ok(())
     }
+}
+
+/// A gate may print what the agent wrote into a file.
+fn without_secrets(mut verdict: Verdict, given: &Redactor) -> Verdict {
+    for check in &mut verdict.checks {
+        check.name = given.apply(&check.name);
+        check.detail = given.apply(&check.detail);
+        check.output = given.apply(&check.output);
+    }
+    verdict.feedback = given.apply(&verdict.feedback);
+    verdict
 }
 
 /// The checks that failed, each in a line's worth.
