@@ -102,8 +102,10 @@ pub(crate) struct Subject<'a> {
     pub(crate) task_type: TaskType,
     /// Since the bead's base commit.
     pub(crate) changes: &'a [Change],
-    /// The same as a unified diff; it may be cut short.
+    /// The same as a unified diff, of files that are not text too.
     pub(crate) diff: &'a str,
+    /// Nothing was left out of the diff.
+    pub(crate) is_whole: bool,
     pub(crate) criteria: &'a [Criterion],
     /// Commands that must succeed, from the user or detected, in order.
     pub(crate) gates: &'a [Vec<String>],
@@ -149,7 +151,12 @@ pub(crate) async fn check(subject: &Subject<'_>, means: &Means<'_>) -> Result<Ve
         Check::new("changes", CheckStatus::Passed, format!("{detail} changed"))
     }));
     checks.extend(protected(subject.changes, subject.protected));
-    checks.extend(weakened::check(subject.diff, subject.task_type));
+    let looked = weakened::Looked {
+        diff: subject.diff,
+        is_whole: subject.is_whole,
+        changes: subject.changes,
+    };
+    checks.extend(weakened::check(&looked, subject.task_type));
     checks.extend(criteria::check(subject.criteria, subject.worktree));
     let commands = commands::of(subject.gates, subject.criteria);
     checks.extend(commands::run(&commands, subject.worktree, means).await?);

@@ -125,15 +125,28 @@ async fn look(
         .into_iter()
         .map(change)
         .collect();
-    let diff = repo.diff(&base, commit, MOST_DIFF).await?;
+    let (mut diff, mut is_whole) = repo.diff_as_text(&base, commit, false, MOST_DIFF).await?;
+    if !is_whole {
+        // Nothing of what was there before may hide behind what was added.
+        (diff, is_whole) = repo
+            .diff_as_text(&base, commit, true, 8 * MOST_DIFF)
+            .await?;
+    }
+    let mut protected = ctx.settings.gate.protected.clone();
+    // What a person has read must not be another text tomorrow by the hand of an agent.
+    let own = crate::config::repository::FILE;
+    if changes.iter().any(|change| change.path == own) {
+        protected.push(own.to_owned());
+    }
     let subject = Subject {
         worktree: &dir,
         task_type: job.bead.task_type,
         changes: &changes,
         diff: &diff,
+        is_whole,
         criteria: &job.bead.acceptance_criteria,
         gates: &commands(ctx, job.convoy.as_ref(), &root),
-        protected: &ctx.settings.gate.protected,
+        protected: &protected,
     };
     Ok(quality::check(&subject, &means(ctx, job, leash)).await)
 }

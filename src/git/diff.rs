@@ -56,6 +56,25 @@ impl Repo {
         call.text().await
     }
 
+    /// The same with every file taken as text, whatever its attributes say, and whether it is
+    /// whole. `old_only` leaves out files that were added.
+    pub(crate) async fn diff_as_text(
+        &self,
+        from: &str,
+        to: &str,
+        old_only: bool,
+        max_bytes: usize,
+    ) -> Result<(String, bool), GitError> {
+        let revisions = [names::revision(from)?, names::revision(to)?];
+        let filter: &[&str] = if old_only { &["--diff-filter=a"] } else { &[] };
+        let args = [PLAIN, &["--text"], filter, &revisions, &["--"]].concat();
+        let place = self.checkout();
+        let call = self.call(&place, &args).slow().at_most(max_bytes);
+        let text = call.text().await?;
+        let is_whole = text.len() <= max_bytes;
+        Ok((text, is_whole))
+    }
+
     /// The files that differ between two commits.
     pub(crate) async fn diff_stat(
         &self,

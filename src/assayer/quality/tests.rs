@@ -30,6 +30,7 @@ impl Bench {
             task_type: TaskType::Implementation,
             changes: &[],
             diff: "",
+            is_whole: true,
             criteria: &[],
             gates: &[],
             protected: &[],

@@ -1,12 +1,16 @@
 //! Notices in a diff that checks were weakened: tests taken away, skipped or singled out, and
-//! failures swallowed. Tests that only moved are not counted.
+//! failures swallowed. Tests that only moved are not counted. What a reader has to judge (fewer
+//! assertions, files of tests deleted, a diff too large to look through) is said and left open.
+
+mod rules;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{Check, CheckStatus};
+use self::rules::{is_assertion, is_of_tests, rules};
+use super::{Change, ChangeKind, Check, CheckStatus};
 use crate::core::TaskType;
 use crate::core::text::count;
 
@@ -17,12 +21,50 @@ pub(super) struct Weakened {
     pub(super) removed: usize,
     /// File and the line that was added to it.
     pub(super) silenced: Vec<(String, String)>,
+    /// Assertions in files of tests that are gone, net, though no test is.
+    pub(super) assertions: usize,
+}
+
+/// A diff as it was read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Looked<'a> {
+    pub(super) diff: &'a str,
+    /// Nothing of it was left out.
+    pub(super) is_whole: bool,
+    pub(super) changes: &'a [Change],
+}
+
+/// Everything that there is to say about the tests of the project.
+pub(super) fn check(looked: &Looked<'_>, task_type: TaskType) -> Vec<Check> {
+    let found = find(looked.diff);
+    let mut checks: Vec<Check> = kept(&found, task_type).into_iter().collect();
+    let unreviewed = |detail: &str| Check::new("tests kept", CheckStatus::Unreviewed, detail);
+    if found.assertions > 0 {
+        let fewer = count(found.assertions, "assertion", "assertions");
+        checks.push(unreviewed(&format!("{fewer} fewer in files of tests")));
+    }
+    // Of a language with rules the tests in it were counted.
+    let gone: Vec<&str> = looked
+        .changes
+        .iter()
+        .filter(|c| c.kind == ChangeKind::Deleted && is_of_tests(&c.path))
+        .map(|c| c.path.as_str())
+        .filter(|path| rules(path).test.is_none())
+        .collect();
+    if !gone.is_empty() {
+        let files = gone.join(", ");
+        checks.push(unreviewed(&format!("deleted beside the tests: {files}")));
+    }
+    if !looked.is_whole {
+        let detail = "the work is too large to look through for tests that were weakened";
+        checks.push(Check::new("tests kept", CheckStatus::Error, detail));
+    }
+    checks
 }
 
 /// Refactoring and removal may take tests away; a reader should know. Nothing else may.
-pub(super) fn check(diff: &str, task_type: TaskType) -> Option<Check> {
-    let found = find(diff);
-    if found == Weakened::default() {
+fn kept(found: &Weakened, task_type: TaskType) -> Option<Check> {
+    if found.removed == 0 && found.silenced.is_empty() {
         return None;
     }
     let mut details: Vec<String> = Vec::new();
@@ -48,6 +90,7 @@ pub(super) fn check(diff: &str, task_type: TaskType) -> Option<Check> {
 
 pub(super) fn find(diff: &str) -> Weakened {
     let mut tests: i64 = 0;
+    let mut assertions: i64 = 0;
     let mut marks: BTreeMap<(&str, &str), i64> = BTreeMap::new();
     let mut shown: BTreeMap<(&str, &str), &str> = BTreeMap::new();
     for line in lines(diff) {
@@ -55,6 +98,9 @@ pub(super) fn find(diff: &str) -> Weakened {
         let rules = rules(line.file);
         if rules.test.is_some_and(|test| test.is_match(line.text)) {
             tests += sign;
+        }
+        if is_of_tests(line.file) && is_assertion(line.text) {
+            assertions += sign;
         }
         for mark in rules
             .silence
@@ -76,6 +122,12 @@ pub(super) fn find(diff: &str) -> Weakened {
     Weakened {
         removed: usize::try_from(-tests).unwrap_or(0),
         silenced,
+        // Tests that went took theirs along.
+        assertions: if tests < 0 {
+            0
+        } else {
+            usize::try_from(-assertions).unwrap_or(0)
+        },
     }
 }
 
@@ -129,66 +181,6 @@ static HUNK: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"^@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@").expect("invariant: the pattern is valid")
 });
 
-/// What a test looks like in a file, and what takes a check out of force.
-#[derive(Clone, Copy)]
-struct Rules {
-    test: Option<&'static Regex>,
-    silence: Option<&'static Regex>,
-}
-
-macro_rules! patterns {
-    ($($name:ident = $text:expr;)+) => {$(
-        static $name: LazyLock<Regex> = LazyLock::new(|| {
-            Regex::new($text).expect("invariant: the pattern is valid")
-        });
-    )+};
-}
-
-patterns! {
-    RUST_TEST = r"^\s*#\[(?:\w+::)?test\b";
-    RUST_SILENCE = r"#\[ignore\b|#\[cfg\(any\(\)\)\]";
-    PYTHON_TEST = r"^\s*(?:async )?def test_\w+";
-    PYTHON_SILENCE = r"@pytest\.mark\.(?:skip|skipif|xfail)\b|@unittest\.(?:skip|expectedFailure)\w*|\bpytest\.skip\(|\bself\.skipTest\(";
-    JS_TEST = r#"^\s*(?:it|test)(?:\.each\(.*\))?\(\s*["'`]"#;
-    JS_SILENCE = r"\b(?:it|test|describe|context|suite)\.(?:skip|only|todo)\(|\b(?:xit|xtest|xdescribe|fit|fdescribe)\(";
-    GO_TEST = r"^func Test\w*\(";
-    GO_SILENCE = r"\bt\.Skip(?:f|Now)?\(";
-    JVM_TEST = r"^\s*@Test\b";
-    JVM_SILENCE = r"@(?:Disabled|Ignore)\b";
-    RUBY_TEST = r#"^\s*(?:it|specify|test)\s+["']|^\s*def test_"#;
-    RUBY_SILENCE = r#"^\s*(?:xit|xdescribe|xcontext)\s+["']|^\s*skip\b"#;
-    SCRIPT_SILENCE = r"\|\|\s*(?:true\b|:\s*$|exit 0\b)|continue-on-error:\s*true|--passWithNoTests|--no-verify";
-}
-
-fn rules(file: &str) -> Rules {
-    let name = file.rsplit('/').next().unwrap_or(file);
-    let end = name.rsplit_once('.').map_or("", |(_, end)| end);
-    let of = |test: &'static LazyLock<Regex>, silence: &'static LazyLock<Regex>| Rules {
-        test: Some(&**test),
-        silence: Some(&**silence),
-    };
-    match end {
-        "rs" => of(&RUST_TEST, &RUST_SILENCE),
-        "py" => of(&PYTHON_TEST, &PYTHON_SILENCE),
-        "js" | "jsx" | "mjs" | "cjs" | "ts" | "tsx" | "mts" => of(&JS_TEST, &JS_SILENCE),
-        "go" => of(&GO_TEST, &GO_SILENCE),
-        "java" | "kt" | "scala" | "groovy" => of(&JVM_TEST, &JVM_SILENCE),
-        "rb" => of(&RUBY_TEST, &RUBY_SILENCE),
-        "sh" | "bash" | "yml" | "yaml" | "json" | "toml" | "mk" | "just" | "ini" | "cfg" => Rules {
-            test: None,
-            silence: Some(&*SCRIPT_SILENCE),
-        },
-        _ => Rules {
-            test: None,
-            silence: matches!(
-                name,
-                "Makefile" | "makefile" | "GNUmakefile" | "justfile" | "Justfile"
-            )
-            .then(|| &*SCRIPT_SILENCE),
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,6 +201,16 @@ mod tests {
         out
     }
 
+    fn statuses(diff: &str, task_type: TaskType) -> Vec<CheckStatus> {
+        let looked = Looked {
+            diff,
+            is_whole: true,
+            changes: &[],
+        };
+        let checks = check(&looked, task_type);
+        checks.iter().map(|check| check.status).collect()
+    }
+
     #[test]
     fn each_way_to_silence_a_check_is_noticed() {
         for (file, line) in [
@@ -224,6 +226,27 @@ mod tests {
             ),
             ("package.json", "  \"test\": \"jest || true\""),
             ("Makefile", "\tpytest || true"),
+            ("Makefile", "\t-cargo test"),
+            ("tests/a.rs", "    assert!(true);"),
+            ("tests/test_a.py", "    assert True"),
+            ("tests/test_a.py", "    pytest.importorskip(\"x\")"),
+            ("tests/conftest.py", "collect_ignore = [\"test_a.py\"]"),
+            ("a.test.ts", "  expect(true).toBe(true);"),
+            ("a.test.ts", "test.failing('x', () => {"),
+            ("b_test.go", "//go:build ignore"),
+            ("ATests.cs", "[Fact(Skip = \"later\")]"),
+            ("ATest.php", "        $this->markTestSkipped('no');"),
+            ("ATests.swift", "        throw XCTSkip(\"no\")"),
+            ("a_test.exs", "  @tag :skip"),
+            ("a_test.cc", "  GTEST_SKIP();"),
+            ("a_test.dart", "  }, skip: true);"),
+            ("spec/a_spec.rb", "  pending 'later'"),
+            (".gitlab-ci.yml", "  allow_failure: true"),
+            (
+                "pyproject.toml",
+                "addopts = \"--deselect tests/test_a.py::test_b\"",
+            ),
+            ("ci.sh", "cargo test -- --skip slow"),
         ] {
             let found = find(&diff(file, &[], &[line]));
             assert_eq!(
@@ -252,7 +275,7 @@ mod tests {
                 "{file}"
             );
         }
-        assert_eq!(check("", TaskType::Debug), None);
+        assert_eq!(statuses("", TaskType::Debug), []);
     }
 
     #[test]
@@ -262,13 +285,10 @@ mod tests {
         let moved = diff("tests/b.py", &[], &["def test_one():"]);
         assert_eq!(find(gone).removed, 1);
         assert_eq!(find(&format!("{gone}{moved}")), Weakened::default());
+        assert_eq!(statuses(gone, TaskType::Debug), [CheckStatus::Failed]);
         assert_eq!(
-            check(gone, TaskType::Debug).unwrap().status,
-            CheckStatus::Failed
-        );
-        assert_eq!(
-            check(gone, TaskType::Refactor).unwrap().status,
-            CheckStatus::Unreviewed
+            statuses(gone, TaskType::Refactor),
+            [CheckStatus::Unreviewed]
         );
     }
 
@@ -276,5 +296,75 @@ mod tests {
     fn a_removed_line_that_looks_like_a_header_is_content() {
         let text = "--- a/x.py\n+++ b/x.py\n@@ -1,2 +1,1 @@\n--- a/y.md\n-def test_a():\n+x\n";
         assert_eq!(find(text).removed, 1);
+    }
+
+    #[test]
+    fn tests_of_each_language_are_counted() {
+        for (file, line) in [
+            ("a.rs", "    #[tokio::test(flavor = \"multi_thread\")]"),
+            ("a.rs", "#[rstest]"),
+            ("test_a.py", "    async def test_a(self):"),
+            ("a.test.tsx", "  it(\"works\", async () => {"),
+            ("a_test.go", "func TestA(t *testing.T) {"),
+            ("ATest.kt", "    @ParameterizedTest"),
+            ("a_spec.rb", "  it 'works' do"),
+            ("ATests.cs", "    [TestMethod]"),
+            ("ATest.php", "    public function testWorks(): void"),
+            ("ATests.swift", "    func testWorks() throws {"),
+            ("a_test.exs", "  test \"works\" do"),
+            ("a_test.cc", "TEST_F(A, Works) {"),
+            ("a_test.dart", "  test('works', () {"),
+        ] {
+            assert_eq!(find(&diff(file, &[line], &[])).removed, 1, "{file}: {line}");
+            assert_eq!(
+                find(&diff(file, &[], &[line])),
+                Weakened::default(),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn fewer_assertions_and_deleted_files_of_tests_are_left_to_a_reader() {
+        let open = [CheckStatus::Unreviewed];
+        let fewer = diff(
+            "tests/a.rs",
+            &["    assert_eq!(a, 1);", "    assert!(b);"],
+            &["    assert!(a > 0);"],
+        );
+        assert_eq!(find(&fewer).assertions, 1);
+        assert_eq!(statuses(&fewer, TaskType::Implementation), open);
+        // In the program itself an assertion is no test.
+        assert_eq!(find(&fewer.replace("tests/a.rs", "src/a.rs")).assertions, 0);
+        let deleted = |path: &str| Change {
+            path: path.into(),
+            kind: ChangeKind::Deleted,
+        };
+        for (path, want) in [
+            ("tests/data/a.json", &open[..]),
+            ("t/spec/a.lua", &open[..]),
+            ("tests/a.rs", &[]),
+            ("src/latest/a.json", &[]),
+        ] {
+            let looked = Looked {
+                diff: "",
+                is_whole: true,
+                changes: &[deleted(path)],
+            };
+            let checks = check(&looked, TaskType::Implementation);
+            let statuses: Vec<CheckStatus> = checks.iter().map(|c| c.status).collect();
+            assert_eq!(statuses, want, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_diff_that_was_not_read_to_its_end_is_not_passed() {
+        let looked = Looked {
+            diff: "",
+            is_whole: false,
+            changes: &[],
+        };
+        let checks = check(&looked, TaskType::Refactor);
+        assert_eq!(checks[0].status, CheckStatus::Error);
     }
 }
