@@ -177,13 +177,19 @@ pub(super) fn reap(list: &[Entry]) {
     }
 }
 
-/// An adopted process that bears no mark of any run, and that none of the runs still going
+/// An adopted process that bears no mark of any run.
+pub(super) fn is_unmarked(entry: &Entry) -> bool {
+    adopted(entry, &ours()) && table::variable(entry.pid, MARKER).is_none()
+}
+
+/// The same, and one that none of the runs still going
 /// (other than `ending`) can have started, because each of them is younger.
 pub(super) fn is_stray(entry: &Entry, ending: u32) -> bool {
+    if !is_unmarked(entry) {
+        return false;
+    }
     let ours = ours();
-    adopted(entry, &ours)
-        && table::variable(entry.pid, MARKER).is_none()
-        && !ours
-            .iter()
-            .any(|(pid, started)| *pid != ending && *started <= entry.started)
+    !ours
+        .iter()
+        .any(|(pid, started)| *pid != ending && *started <= entry.started)
 }

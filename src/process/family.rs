@@ -1,6 +1,7 @@
 //! Who belongs to a run, and the end of all of them.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -20,18 +21,18 @@ pub(super) struct Family<'a> {
     marker: &'a str,
     /// The first process of the run: its id is the id of its session.
     leader: Option<(u32, u64)>,
-    /// The run was started by this process, which adopts its orphans.
-    own: bool,
+    /// Where it was started, when this process did that, which adopts its orphans.
+    own: Option<&'a Path>,
     known: BTreeSet<(u32, u64)>,
 }
 
 impl<'a> Family<'a> {
     /// A run that this process started.
-    pub(super) fn of_child(marker: &'a str, pid: u32, started: u64) -> Self {
+    pub(super) fn of_child(marker: &'a str, pid: u32, started: u64, place: &'a Path) -> Self {
         Self {
             marker,
             leader: Some((pid, started)),
-            own: true,
+            own: Some(place),
             known: BTreeSet::from([(pid, started)]),
         }
     }
@@ -41,7 +42,7 @@ impl<'a> Family<'a> {
         Self {
             marker,
             leader,
-            own: false,
+            own: None,
             known: BTreeSet::new(),
         }
     }
@@ -57,7 +58,7 @@ impl<'a> Family<'a> {
             .filter(|(pid, started)| all.iter().any(|e| e.pid == *pid && e.started == *started));
         // What is older than the run's first process cannot be of the run.
         let oldest = match self.leader {
-            Some((_, started)) if self.own => started,
+            Some((_, started)) if self.own.is_some() => started,
             _ => 0,
         };
         let candidates: Vec<Entry> = all
@@ -68,10 +69,7 @@ impl<'a> Family<'a> {
             let belongs = self.known.contains(&e.name())
                 || session.is_some_and(|(pid, _)| e.session == pid)
                 || table::variable(e.pid, MARKER).is_some_and(|m| m == self.marker.as_bytes())
-                || self.own
-                    && self
-                        .leader
-                        .is_some_and(|(leader, _)| children::is_stray(e, leader));
+                || self.own.is_some_and(|place| self.has_orphan(e, place));
             if belongs {
                 self.known.insert(e.name());
             }
@@ -81,6 +79,18 @@ impl<'a> Family<'a> {
             .into_iter()
             .filter(|e| !e.zombie && self.known.contains(&e.name()))
             .collect()
+    }
+
+    /// An orphan without any mark that nobody else can have left, or that still stands where the
+    /// run was started.
+    fn has_orphan(&self, e: &Entry, place: &Path) -> bool {
+        let Some((leader, _)) = self.leader else {
+            return false;
+        };
+        children::is_stray(e, leader)
+            || place.parent().is_some()
+                && children::is_unmarked(e)
+                && table::folder(e.pid).is_some_and(|folder| folder.starts_with(place))
     }
 
     fn add_descendants(&mut self, candidates: &[Entry]) {

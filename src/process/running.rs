@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub(crate) struct Running {
     pid: u32,
     started: u64,
     marker: String,
+    /// Its working folder at the start, as the kernel names it.
+    place: PathBuf,
     stdin: Feed,
     out: Pipe<ChildStdout>,
     err: Pipe<ChildStderr>,
@@ -97,6 +100,7 @@ impl Running {
             pid,
             started,
             marker: marker.to_owned(),
+            place: spec.cwd.canonicalize().unwrap_or_else(|_| spec.cwd.clone()),
             lines: VecDeque::new(),
             late: 0,
             end: End::NotYet,
@@ -260,8 +264,8 @@ impl Running {
     /// to the run, `grace`, KILL until none of them is found. Gives the ids still alive, which
     /// must be none. What the child prints meanwhile is kept for `next`, up to a bound.
     pub(crate) async fn end(&mut self, grace: Duration, clock: &Clock) -> Vec<u32> {
-        let marker = self.marker.clone();
-        let mut family = Family::of_child(&marker, self.pid, self.started);
+        let (marker, place) = (self.marker.clone(), self.place.clone());
+        let mut family = Family::of_child(&marker, self.pid, self.started, &place);
         // Before the first signal, while every parent is still there to tell whose child is whose.
         let alone = family.look().is_empty() && !matches!(self.end, End::NotYet);
         if !alone {
@@ -322,7 +326,8 @@ impl Drop for Running {
     fn drop(&mut self) {
         if !self.ended {
             self.signal_group(Signal::SIGKILL);
-            Family::of_child(&self.marker, self.pid, self.started).signal(Signal::SIGKILL, None);
+            Family::of_child(&self.marker, self.pid, self.started, &self.place)
+                .signal(Signal::SIGKILL, None);
         }
         children::forget(self.pid);
     }

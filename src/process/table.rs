@@ -60,6 +60,12 @@ pub(super) fn variable(pid: u32, name: &str) -> Option<Vec<u8>> {
         .map(<[u8]>::to_vec)
 }
 
+/// Where the process stands; `None` also when it belongs to someone else.
+#[cfg(target_os = "linux")]
+pub(super) fn folder(pid: u32) -> Option<std::path::PathBuf> {
+    std::fs::read_link(format!("/proc/{pid}/cwd")).ok()
+}
+
 /// Without `/proc` nothing but existence is known: every process started at 0.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn entry(pid: u32) -> Option<Entry> {
@@ -78,6 +84,11 @@ pub(super) fn entry(pid: u32) -> Option<Entry> {
 #[cfg(not(target_os = "linux"))]
 pub(super) fn all() -> Vec<Entry> {
     Vec::new()
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn folder(_pid: u32) -> Option<std::path::PathBuf> {
+    None
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -109,6 +109,26 @@ async fn a_daemon_without_any_mark_is_adopted_and_ended() {
 }
 
 #[tokio::test]
+async fn a_daemon_without_any_mark_is_known_by_where_it_stands_while_older_runs_go_on() {
+    become_subreaper();
+    let mut older = start(&sh("echo up; exec sleep 60"), "t-older").expect("it starts");
+    first(&mut older, 1).await;
+    let place = tempfile::tempdir().expect("a folder");
+    let spec = Spec {
+        cwd: place.path().to_owned(),
+        ..sh("(env -i /usr/bin/setsid /bin/sh -c 'echo $$; exec /bin/sleep 60' &) ; exit 0")
+    };
+    let mut child = start(&spec, "t-stands").expect("it starts");
+    let daemon = first(&mut child, 1).await.remove(0);
+    assert_eq!(all(&mut child).await, (Vec::<String>::new(), Exit::Code(0)));
+    assert!(alive(&daemon));
+    end(&mut child, "t-stands").await;
+    assert!(!alive(&daemon));
+    assert!(is_alive(older.pid(), older.started()));
+    end(&mut older, "t-older").await;
+}
+
+#[tokio::test]
 async fn a_stopped_run_is_an_error_of_its_own() {
     let stop = CancellationToken::new();
     let (spec, clock) = (sh("sleep 60"), Clock::system());
