@@ -1,7 +1,7 @@
 //! The home folder: where it is, and that nobody else can write to it. What lies in it decides
 //! which programs run, so a folder that others can change is refused.
 
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::env::Env;
@@ -87,13 +87,19 @@ pub(crate) fn prepare(home: &Path) -> Result<bool, HomeError> {
     } else if meta.mode() & 0o022 != 0 {
         Err(HomeError::Open { path: path() })
     } else {
+        // Made by hand, and others could read it. Only what is ours for certain is closed:
+        // somebody may keep the store in a folder with other things.
+        if meta.mode() & 0o077 != 0 && home.join("rigs.db").exists() {
+            let private = std::fs::Permissions::from_mode(0o700);
+            std::fs::set_permissions(home, private).map_err(io)?;
+        }
         Ok(created)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::symlink;
 
     use super::*;
 
@@ -126,6 +132,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let home = dir.path().join("a/b");
         assert_eq!(prepare(&home), Ok(true));
+        assert_eq!(prepare(&home), Ok(false));
+        let mode = std::fs::metadata(&home).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+
+        // One with a store in it that others could read is closed to them.
+        std::fs::write(home.join("rigs.db"), "").unwrap();
+        std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o755)).unwrap();
         assert_eq!(prepare(&home), Ok(false));
         let mode = std::fs::metadata(&home).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700);

@@ -240,12 +240,15 @@ pub(super) fn detail(input: &Value) -> &str {
     .unwrap_or_default()
 }
 
-/// A session id that can be given back to the program without being a flag.
+/// A session id that can be given back to the program without being a flag, a path or a range.
 pub(super) fn session_id(of: &Value, key: &str) -> Option<String> {
     let id = text(of, key)?;
-    super::plan::word("a session id", id)
-        .ok()
-        .map(str::to_owned)
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
+    let is_one = id.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && id.len() <= 200
+        && id.chars().all(plain)
+        && !id.contains("..");
+    is_one.then(|| id.to_owned())
 }
 
 /// The share used, where the number is one.
