@@ -21,6 +21,7 @@ mod gate;
 mod goal;
 mod harness;
 mod hostile;
+mod injection;
 mod kill;
 #[path = "../lab/lab.rs"]
 mod lab;
@@ -35,5 +36,6 @@ mod repositories;
 mod settings;
 mod sources;
 mod steering;
+mod trust;
 mod two;
 mod wall;
