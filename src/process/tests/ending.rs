@@ -87,11 +87,25 @@ async fn a_child_without_the_marker_is_found_by_descent_and_session() {
     assert_eq!(pids.iter().filter(|pid| alive(pid)).count(), 0);
 }
 
+/// A child in `place` that ends when its daemon, which bears no mark, has done `first` and is up;
+/// it prints the id of the daemon.
+fn leaves_a_daemon(place: &std::path::Path, first: &str) -> Spec {
+    let daemon = format!("{first}; echo $$ > \"$0\"; exec /bin/sleep 60");
+    let script = format!(
+        "(env -i /usr/bin/setsid /bin/sh -c '{daemon}' \"$PWD/pid\" </dev/null >/dev/null 2>&1 &); \
+         until test -s pid; do sleep 0.02; done; cat pid"
+    );
+    Spec {
+        cwd: place.to_owned(),
+        ..sh(&script)
+    }
+}
+
 #[tokio::test]
 async fn a_daemon_without_any_mark_is_adopted_and_ended() {
     become_subreaper();
-    let script = "(env -i /usr/bin/setsid /bin/sh -c 'echo $$; exec /bin/sleep 60' &) ; exit 0";
-    let mut child = start(&sh(script), "t-stray").expect("it starts");
+    let place = tempfile::tempdir().expect("a folder");
+    let mut child = start(&leaves_a_daemon(place.path(), "cd /"), "t-stray").expect("it starts");
     let daemon = first(&mut child, 1).await.remove(0);
     end(&mut child, "t-stray").await;
     // While an older run of another test is going, the daemon could be that one's; it goes with
@@ -114,11 +128,7 @@ async fn a_daemon_without_any_mark_is_known_by_where_it_stands_while_older_runs_
     let mut older = start(&sh("echo up; exec sleep 60"), "t-older").expect("it starts");
     first(&mut older, 1).await;
     let place = tempfile::tempdir().expect("a folder");
-    let spec = Spec {
-        cwd: place.path().to_owned(),
-        ..sh("(env -i /usr/bin/setsid /bin/sh -c 'echo $$; exec /bin/sleep 60' &) ; exit 0")
-    };
-    let mut child = start(&spec, "t-stands").expect("it starts");
+    let mut child = start(&leaves_a_daemon(place.path(), ":"), "t-stands").expect("it starts");
     let daemon = first(&mut child, 1).await.remove(0);
     assert_eq!(all(&mut child).await, (Vec::<String>::new(), Exit::Code(0)));
     assert!(alive(&daemon));
