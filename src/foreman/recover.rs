@@ -232,7 +232,7 @@ async fn take_back(
                 Some(id) => depot::convoy(&mut tx, id).await?,
                 None => None,
             };
-let settings = super::trusted::settings(ctx, &mut tx, convoy.as_ref()).await?;
+            let settings = super::trusted::settings(ctx, &mut tx, convoy.as_ref()).await?;
             ctx.commit(tx, "bead.adopted").await?;
             let found = Found {
                 output: bead.output.clone().unwrap_or_default(),
