@@ -141,7 +141,7 @@ fn a_night_with_everything_that_goes_wrong_ends_with_everything_done_once() {
     }
     // Each wait says why.
     let deferred = flow.env.query(
-        "SELECT bead_id || '|' || coalesce(payload ->> 'reason', '') FROM events
+        "SELECT bead_id || '|' || coalesce(payload ->> '$.waits_for.reason', '') FROM events
          WHERE type = 'bead.defer'",
     );
     for line in &deferred {
