@@ -16,6 +16,7 @@
 //! be done twice with the same end, which is what recovery after a crash does.
 
 mod account;
+mod again;
 pub(crate) mod context;
 pub(crate) mod crash;
 mod dispatching;

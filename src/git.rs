@@ -122,6 +122,9 @@ pub(crate) enum GitError {
     TooOld,
     #[error("{command} failed: {stderr}")]
     Failed { command: String, stderr: String },
+    /// It may be done again: whoever killed it (the kernel, for want of memory) did not mean us.
+    #[error("{command} was killed; is there enough memory?")]
+    Killed { command: String },
     #[error("{command} did not end in time")]
     TimedOut { command: String },
     #[error("{command} printed more than can be read")]
@@ -172,6 +175,7 @@ impl Git {
                 false if done.stderr.contains("not a git repository") => {
                     Err(GitError::NoRepository { dir: dir.into() })
                 }
+                false if done.was_killed() => Err(done.failed()),
                 false => Err(GitError::NotUsable {
                     dir: dir.into(),
                     stderr: done.reason(),

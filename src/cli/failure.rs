@@ -280,6 +280,7 @@ impl From<GitError> for Failure {
                 Kind::NotPossible,
                 "look at it, and move it away if it is not needed",
             ),
+            GitError::Killed { .. } => (Kind::Failed, "run it again; `free -m` shows the memory"),
             GitError::Failed { .. }
             | GitError::TimedOut { .. }
             | GitError::TooMuch { .. }

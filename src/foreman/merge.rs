@@ -1,6 +1,7 @@
 //! Bringing accepted work into the convoy's integration branch, one bead at a time.
 
 use super::Context;
+use super::again::again;
 use super::stage::{Job, Leash, MergeReport};
 use super::worktree::{bead_branch, integration_head};
 use crate::assayer::quality::{self, GateResult, Verdict};
@@ -22,10 +23,10 @@ pub(crate) async fn merge(
     let Some(commit) = commit else {
         return MergeReport::Merged { commit: None };
     };
-    let merged = async {
+    let merged = again(|| async {
         let repo = ctx.git.discover(&root).await?;
         into_integration(&ctx, &job, &repo, &commit, &leash).await
-    };
+    });
     merged.await.unwrap_or_else(|error| MergeReport::Error {
         reason: error.to_string(),
     })
@@ -101,7 +102,7 @@ async fn gate_merged(
 /// tidy up is no reason to fail the bead.
 async fn clear_away(ctx: &Context, job: &Job, repo: &Repo) {
     let dir = ctx.paths.worktree(&job.bead.id);
-    let tidied = async {
+    let tidied = again(|| async {
         ctx.before("worktree.cleared");
         repo.remove_worktree(&dir).await?;
         ctx.after("worktree.cleared");
@@ -109,7 +110,7 @@ async fn clear_away(ctx: &Context, job: &Job, repo: &Repo) {
         repo.delete_branch(&bead_branch(&job.bead.id)).await?;
         ctx.after("branch.deleted");
         Ok::<(), GitError>(())
-    };
+    });
     if let Err(error) = tidied.await {
         tracing::warn!(bead = %job.bead.id, "its worktree is left at {}: {error}", dir.display());
     }

@@ -11,6 +11,7 @@ use self::given::Scratch;
 pub(crate) use self::log::Log;
 use self::watch::Watch;
 pub(crate) use self::watch::halted;
+use super::again::again;
 use super::stage::{Job, Leash, Note, RunReport, Said};
 use super::worktree::{self, NoPlace, Place};
 use super::{Context, models};
@@ -34,7 +35,7 @@ pub(crate) async fn run(
 ) -> RunReport {
     let began = ctx.clock.now();
     ctx.before("worktree.made");
-    let mut report = match worktree::prepare(&ctx, &job, &leash.token).await {
+    let mut report = match again(|| worktree::prepare(&ctx, &job, &leash.token)).await {
         Err(NoPlace::Stopped) => {
             let mut report = not_started("stopped.early", "ended by rigs before it began");
             report.outcome.class = Class::Stopped;
@@ -58,7 +59,7 @@ pub(crate) async fn run(
                 Err(error) => not_started("provider.unknown", &error.to_string()),
             };
             ctx.after("run.exited");
-            match keep_work(&ctx, &job, &place).await {
+            match again(|| keep_work(&ctx, &job, &place)).await {
                 Ok(commit) => report.commit = commit,
                 Err(error) => {
                     report.no_place = Some(format!("the work cannot be committed: {error}"));

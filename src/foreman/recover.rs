@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::account;
+use super::again::again;
 use super::polecat::Log;
 use super::stage::Job;
 use super::worktree::attempt_ref;
@@ -111,7 +112,7 @@ async fn lose(ctx: &Context, attempt: &Attempt) -> Result<(), ForemanError> {
     ctx.after("lost.ended");
     let root = repository(ctx, attempt).await?;
     ctx.before("lost.kept");
-    let commit = match keep_work(ctx, attempt, root.as_deref()).await {
+    let commit = match again(|| keep_work(ctx, attempt, root.as_deref())).await {
         Ok(commit) => commit,
         Err(error) => {
             tracing::warn!(bead = %attempt.bead_id, "its unfinished work stays uncommitted: {error}");

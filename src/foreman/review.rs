@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::Context;
+use super::again::again;
 use super::stage::{Job, Leash};
 use crate::assayer::quality::{self, Change, ChangeKind, GateResult, Means, Subject, Verdict};
 use crate::depot::Convoy;
@@ -49,7 +50,7 @@ pub(crate) async fn review(
     if job.repo().is_none() {
         return quality::check_text(&output, &job.bead.acceptance_criteria);
     }
-    match look(&ctx, &job, commit.as_deref(), &output, &leash).await {
+    match again(|| look(&ctx, &job, commit.as_deref(), &output, &leash)).await {
         Ok(Ok(verdict)) => verdict,
         Ok(Err(quality::Stopped)) => stopped(),
         Err(error) => unjudged(&format!("the work cannot be looked at: {error}")),

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use super::again::again;
 use super::drive::Foreman;
 use super::worktree::bead_branch;
 use super::{Context, ForemanError};
@@ -33,8 +34,9 @@ impl Foreman<'_> {
                 None
             };
             let Some(convoy) = served else { continue };
-            if let Err(error) = clear(ctx, &convoy, &entry.path(), &name).await {
-                tracing::warn!("{} is left: {error}", entry.path().display());
+            let dir = entry.path();
+            if let Err(error) = again(|| clear(ctx, &convoy, &dir, &name)).await {
+                tracing::warn!("{} is left: {error}", dir.display());
             }
         }
         Ok(())

@@ -155,7 +155,16 @@ impl Done {
         }
     }
 
+    /// It did not end by itself, or a git that it had started did not.
+    pub(super) fn was_killed(&self) -> bool {
+        matches!(self.exit, Exit::Signal(_)) || self.stderr.contains("died of signal")
+    }
+
     pub(super) fn failed(&self) -> GitError {
+        if self.was_killed() {
+            let command = self.command.clone();
+            return GitError::Killed { command };
+        }
         GitError::Failed {
             command: self.command.clone(),
             stderr: self.reason(),

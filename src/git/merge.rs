@@ -56,6 +56,9 @@ impl Repo {
             let done = worktree.conclude(&entered, before, commit, message).await?;
             return Ok(Merge::Merged(done));
         }
+        if merged.was_killed() {
+            return Err(merged.failed());
+        }
         let args = [
             "diff",
             "--name-only",

@@ -1,9 +1,13 @@
 //! Commits, branches and refs.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::{GitError, Repo, names, one_line_end};
 use crate::core::text;
+
+/// More than any git holds the lock of one of our refs.
+const OLD: Duration = Duration::from_secs(10);
 
 impl Repo {
     /// The full id of the commit that `rev` names, if there is one.
@@ -35,7 +39,13 @@ impl Repo {
         let place = self.checkout();
         let args = ["update-ref", "--no-deref", name, new, old];
         let mut done = self.call(&place, &args).run().await?;
-        if !done.exit.success() && self.remove_stale_lock(name)? {
+        // The lock of a git of ours that was killed just now is nobody's.
+        let age = if done.was_killed() {
+            Duration::ZERO
+        } else {
+            OLD
+        };
+        if !done.exit.success() && self.remove_stale_lock(name, age)? {
             done = self.call(&place, &args).run().await?;
         }
         if done.exit.success() {
@@ -53,14 +63,13 @@ impl Repo {
     }
 
     /// A git that was killed leaves the lock of a ref behind, for ever. Of our own refs, which
-    /// are locked for milliseconds, an old lock is removed. True when one was.
-    fn remove_stale_lock(&self, name: &str) -> Result<bool, GitError> {
-        const OLD: std::time::Duration = std::time::Duration::from_secs(10);
+    /// are locked for milliseconds, a lock that is older than `age` is removed. True when one was.
+    pub(super) fn remove_stale_lock(&self, name: &str, age: Duration) -> Result<bool, GitError> {
         if !name.starts_with("refs/heads/rigs/") && !name.starts_with("refs/rigs/") {
             return Ok(false);
         }
         let lock = self.common.join(format!("{name}.lock"));
-        super::admin::remove_older(&lock, OLD)
+        super::admin::remove_older(&lock, age)
     }
 
     /// Deletes a branch whose commits something else keeps (another branch, an attempt, a

@@ -1,6 +1,7 @@
 //! Worktrees of our own: adding them, and working in one.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::admin::{self, State};
 use super::command::{Call, Place};
@@ -156,6 +157,11 @@ impl Worktree {
     pub(super) fn enter_to_write(&self) -> Result<Entered, GitError> {
         let entered = self.enter()?;
         admin::unlock_index(&entered.admin)?;
+        if let Some(own) = self.path.file_name().and_then(|name| name.to_str()) {
+            // Nobody but its bead moves this branch.
+            let branch = format!("refs/heads/rigs/{own}");
+            self.repo.remove_stale_lock(&branch, Duration::ZERO)?;
+        }
         Ok(entered)
     }
 
