@@ -41,6 +41,14 @@ rehearsal *ARGS:
 night BEADS="BEADS=200":
     b={{ BEADS }}; NIGHT_BEADS="${b#BEADS=}" cargo test --locked --test it -- --nocapture night::
 
+# SIGKILL of rigs, agents and git at random, seeded moments: `just chaos KILLS=500 SEED=7`
+chaos *ARGS:
+    scripts/chaos.sh {{ ARGS }}
+
+# The same with the real claude against the lab (needs npm): `just chaos-real KILLS=20`
+chaos-real *ARGS:
+    scripts/e2e/chaos.sh {{ ARGS }}
+
 # The documentation of the code, private items included
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items

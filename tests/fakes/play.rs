@@ -1,5 +1,6 @@
 //! Plays the steps of one run.
 
+use std::fs::File;
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use nix::unistd::Pid;
 
 use super::record::Call;
 use super::script::{Child, Event, Shape, Step};
-use super::{claude, codex};
+use super::{claude, codex, record};
 
 /// The first argument of a child that only goes on for a while.
 pub(crate) const CHILD: &str = "--fake-child";
@@ -34,6 +35,9 @@ pub(crate) struct Player<'a> {
     session: String,
     /// How it ends unless a step says otherwise.
     exit: u8,
+    /// Held until the process ends, however it ends.
+    locks: Vec<File>,
+    tokens: usize,
 }
 
 impl<'a> Player<'a> {
@@ -49,6 +53,8 @@ impl<'a> Player<'a> {
             call,
             session: session.unwrap_or_else(fresh),
             exit: 0,
+            locks: Vec::new(),
+            tokens: 0,
         }
     }
 
@@ -120,6 +126,8 @@ impl<'a> Player<'a> {
                 kill(Pid::this(), signal).map_err(|e| e.to_string())?;
             }
             Step::Child(child) => spawn(child)?,
+            Step::Alone => self.alone()?,
+            Step::Token => self.token()?,
             Step::NeedEnv(name) => {
                 need(std::env::var_os(name).is_some(), || {
                     format!("{name} is not set")
@@ -151,6 +159,32 @@ impl<'a> Player<'a> {
         Ok(None)
     }
 
+    fn alone(&mut self) -> Result<(), String> {
+        let folder = working_folder()?;
+        // Beside the folders of all fakes: two of them may be given one bead.
+        let path = self.call.in_folder(&format!("../alone-{folder}"));
+        let file = File::create(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+        need(file.try_lock().is_ok(), || {
+            format!("another run is at work on {folder}")
+        })?;
+        self.locks.push(file);
+        Ok(())
+    }
+
+    fn token(&mut self) -> Result<(), String> {
+        let path = format!("{}.txt", working_folder()?);
+        let token = format!(
+            "token-{}-{}-{}",
+            std::process::id(),
+            record::now_ms(),
+            self.tokens
+        );
+        self.tokens += 1;
+        let old = std::fs::read_to_string(&path).unwrap_or_default();
+        std::fs::write(&path, old + &token + "\n").map_err(|e| format!("{path}: {e}"))?;
+        self.call.write("token", &token.as_str().into())
+    }
+
     fn tell(&mut self, event: &Event, lines: Vec<serde_json::Value>) -> Result<(), String> {
         for line in lines {
             print(format!("{line}\n").as_bytes())?;
@@ -180,6 +214,12 @@ fn print(bytes: &[u8]) -> Result<(), String> {
 
 fn need(is_so: bool, problem: impl Fn() -> String) -> Result<(), String> {
     if is_so { Ok(()) } else { Err(problem()) }
+}
+
+fn working_folder() -> Result<String, String> {
+    let folder = std::env::current_dir().map_err(|e| format!("the working folder: {e}"))?;
+    let name = folder.file_name().unwrap_or_default();
+    Ok(name.to_string_lossy().into_owned())
 }
 
 fn folder_of(path: &str) -> Result<(), String> {

@@ -95,6 +95,11 @@ pub(crate) enum Step {
     Kill(i32),
     /// Starts a process that goes on for so long.
     Child(Child),
+    /// From here to its end no other run may do this in a folder of this name: else it complains.
+    Alone,
+    /// A line that no other run writes, in a file named after the working folder; then it is told
+    /// in the log.
+    Token,
     /// The environment must have this variable, or must not.
     NeedEnv(String),
     NeedNoEnv(String),

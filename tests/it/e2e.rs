@@ -2,6 +2,7 @@
 //! A missing program fails the test.
 
 mod agents;
+mod chaos;
 mod claude;
 mod claude_alone;
 mod codex;

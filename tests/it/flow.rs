@@ -88,11 +88,7 @@ impl Flow {
         let fake = self
             .env
             .fake_agent(name, &json!({"shape": shape, "runs": runs}));
-        let mut config = self.config.borrow_mut();
-        config.push_str(&fake.provider(name, kind));
-        config.push_str(settings);
-        config.push('\n');
-        self.env.config(&config);
+        self.entry(&format!("{}{settings}\n", fake.provider(name, kind)));
         fake
     }
 
@@ -101,6 +97,13 @@ impl Flow {
         let leap = format!("env = {{ FAKE_AGENT_LEAP = \"{}\", ", ahead.display());
         let mut config = self.config.borrow_mut();
         *config = config.replace("env = { ", &leap);
+        self.env.config(&config);
+    }
+
+    /// One more entry of a provider in the configuration.
+    pub(crate) fn entry(&self, toml: &str) {
+        let mut config = self.config.borrow_mut();
+        config.push_str(toml);
         self.env.config(&config);
     }
 

@@ -6,6 +6,7 @@
 mod architecture;
 mod beads;
 mod capacity;
+mod chaos;
 mod commands;
 mod conflict;
 mod conformance;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::path::PathBuf;
-use std::process::{Child, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -182,6 +182,12 @@ impl Running<'_> {
         nix::sys::signal::kill(pid, signal).expect("the process is there to be signalled");
     }
 
+    /// Its exit code (128 and the signal for a killed one), when it has ended.
+    pub(crate) fn ended(&mut self) -> Option<i32> {
+        let status = self.child.try_wait().expect("our own child");
+        status.map(code_of)
+    }
+
     /// Waits until stdout and stderr together hold this text.
     #[track_caller]
     pub(crate) fn wait_for(&mut self, text: &str, timeout: Duration) {
@@ -222,9 +228,7 @@ impl Running<'_> {
         };
         let grace = Instant::now() + Duration::from_secs(1);
         while self.take(grace.saturating_duration_since(Instant::now())) {}
-        let code = status.code().unwrap_or_else(|| {
-            128 + std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or_default()
-        });
+        let code = code_of(status);
         let (stdout, stderr) = (lossy(&self.stdout), lossy(&self.stderr));
         let normalised = self.env.normalise(&layout(&stdout, &stderr, code));
         Output {
@@ -254,6 +258,11 @@ impl Drop for Running<'_> {
         }
         drop(self.child.wait());
     }
+}
+
+fn code_of(status: ExitStatus) -> i32 {
+    let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+    status.code().unwrap_or(128 + signal.unwrap_or_default())
 }
 
 fn lossy(bytes: &[u8]) -> String {
