@@ -42,6 +42,11 @@ pub(crate) const KINDS: &[Kind] = &[
         schema: of::<super::config::Located>,
     },
     Kind {
+        name: "convoy-diff",
+        from: "convoy diff",
+        schema: of::<super::diff::ConvoyDiff>,
+    },
+    Kind {
         name: "cost",
         from: "cost",
         schema: of::<super::cost::Cost>,

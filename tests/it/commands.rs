@@ -21,6 +21,7 @@ fn help_shows_the_commands_and_the_exit_codes() {
       model        Manage the models that rigs runs in its own process
       foreman      Run the loop that plans, dispatches, watches and merges
       policy       Check the rules about who may run what, and see what they say
+      trust        Let the `.rigs.toml` of a repository count, after you looked at it
       status       Show the overview: tanks, queue, runs, today's tokens and cost, what happens next
       why          Say why a bead is where it is: every decision about it, with its inputs
       events       Print what happened, oldest first
@@ -114,7 +115,7 @@ fn a_slip_gets_a_suggestion_in_both_formats() {
     "#);
     insta::assert_snapshot!(env.rigs(["--json"]).run(), @r#"
     ------- stderr -------
-    {"error":{"kind":"usage","message":"'rigs' requires a subcommand but one was not provided [subcommands: init, goal, bead, convoy, tank, provider, model, foreman, policy, status, why, events, cost, config, schema, completions]","causes":[],"hints":["`rigs --help` shows the commands, `rigs COMMAND --help` one of them"]}}
+    {"error":{"kind":"usage","message":"'rigs' requires a subcommand but one was not provided [subcommands: init, goal, bead, convoy, tank, provider, model, foreman, policy, trust, status, why, events, cost, config, schema, completions]","causes":[],"hints":["`rigs --help` shows the commands, `rigs COMMAND --help` one of them"]}}
     [exit status: 2]
     "#);
     // After `--` it is no flag of ours.
@@ -154,7 +155,7 @@ fn schemas_are_listed_and_printed() {
     let env = TestEnv::new();
     insta::assert_snapshot!(env.rigs(["schema"]).run().success(), @r"
     KIND            ANSWER OF
-    bead            bead create, bead list (a list of these), bead show, bead cancel
+    bead            bead create, bead list (a list of these), bead show, edit, cancel, retry, approve
     convoy          convoy create, list (a list of these), show, add, pause, resume, cancel, land
     config          config show (a list of these)
     config-check    config check
@@ -164,6 +165,7 @@ fn schemas_are_listed_and_printed() {
     diff            bead diff
     event           events (one per line)
     goal            goal execute, goal resume
+    trust           trust, trust list (a list of these), trust revoke
     init            init
     plan            goal plan
     model           model list (a list of these), model pull, model add, model remove
