@@ -8,7 +8,7 @@ mod convoy;
 pub(crate) mod store;
 
 pub(crate) use attempt::{Attempt, AttemptEnd, Completion, Verdict};
-pub(crate) use bead::{Bead, BeadEdit, BeadFilter, Deferral, NewBead, Ready};
+pub(crate) use bead::{Bead, BeadEdit, BeadFilter, Conflict, Deferral, NewBead, Ready};
 pub(crate) use convoy::{Base, Convoy, NewConvoy, Progress};
 pub(crate) use store::DepotError;
 

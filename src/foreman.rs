@@ -17,6 +17,7 @@
 
 mod account;
 mod again;
+mod conflict;
 pub(crate) mod context;
 pub(crate) mod crash;
 mod dispatching;

@@ -245,6 +245,10 @@ impl From<DepotError> for Failure {
                 Kind::NotPossible,
                 "create a new convoy with `rigs convoy create`",
             ),
+            DepotError::NotNeeded { .. } => (
+                Kind::NotPossible,
+                "`rigs bead retry` that one: its task is done again on top of what is merged",
+            ),
             DepotError::InConvoy { .. } => (Kind::NotPossible, "a bead has one convoy for good"),
         };
         Self::from_error(kind, &error).hint(hint)

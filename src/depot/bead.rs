@@ -237,3 +237,16 @@ impl Ready {
         self.repo.is_some()
     }
 }
+
+/// What a conflict bead is to bring together.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub(crate) struct Conflict {
+    pub(crate) bead_id: BeadId,
+    /// The bead whose work met the conflict.
+    pub(crate) original: BeadId,
+    /// That work.
+    pub(crate) commit_id: String,
+    #[sqlx(json)]
+    pub(crate) files: Vec<String>,
+    pub(crate) created_at: Timestamp,
+}

@@ -3,6 +3,7 @@
 mod attempts;
 mod beads;
 mod claim;
+mod conflicts;
 mod convoys;
 mod edit;
 mod find;
@@ -22,6 +23,7 @@ pub(crate) use claim::{
     Claim, adopt, as_ready, claim, first_deferred, leased, let_go, next_due, pending, ready,
     renew_leases,
 };
+pub(crate) use conflicts::{Opening, conflict_of, open_conflict, open_conflicts, resolves};
 pub(crate) use convoys::{
     add_bead, beads_of, cancel_convoy, convoy, insert_convoy, landed, list_convoys, pause,
     progress, refresh, resume, serve, served, set_budget,
@@ -30,8 +32,8 @@ pub(crate) use edit::edit;
 pub(crate) use find::{Found, find_bead, find_convoy};
 pub(crate) use promote::{promote_due, promote_waiting};
 pub(crate) use steps::{
-    accept, assay, charge, complete, conflicts, count_failure, defer, finish, met_conflict, queue,
-    release, revise, start,
+    accept, assay, charge, complete, count_failure, defer, finish, met_conflict, queue, release,
+    revise, start,
 };
 pub(crate) use stops::{approve, block, cancel, fail, lift_policy, retry};
 pub(crate) use trust::{Trust, all_trusted, revoke, settings_of, trust, trusted};
@@ -72,6 +74,9 @@ pub(crate) enum DepotError {
     },
     #[error("{bead} belongs to {convoy} already")]
     InConvoy { bead: BeadId, convoy: ConvoyId },
+    /// A conflict bead whose original waits for it no more.
+    #[error("{bead} was only to merge {original}, which does not wait for it any more")]
+    NotNeeded { bead: BeadId, original: BeadId },
     #[error(transparent)]
     Db(#[from] DbError),
 }

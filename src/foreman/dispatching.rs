@@ -129,6 +129,11 @@ impl Foreman<'_> {
         let mut conn = self.ctx.db.read().await?;
         let ready = depot::ready(&mut conn, served, READY).await?;
         let mut sight = self.sight(&mut conn).await?;
+        let resolving = if self.active.values().any(|a| a.job.resolves.is_some()) {
+            depot::open_conflicts(&mut conn, None).await?
+        } else {
+            Vec::new()
+        };
         drop(conn);
         for bead in ready {
             if self.active.len() >= self.ctx.settings.general.max_parallel.max(1) as usize {
@@ -136,6 +141,9 @@ impl Foreman<'_> {
             }
             // Its last attempt was taken away from it and is being ended: one at a time.
             if self.active.contains_key(&bead.id) || self.convoy_is_full(&bead) {
+                continue;
+            }
+            if resolving.contains(&bead.id) && self.resolves_already(bead.convoy_id.as_ref()) {
                 continue;
             }
             if self.give_out(&bead, &sight).await? {
@@ -348,6 +356,7 @@ impl Foreman<'_> {
             Some(id) => depot::convoy(&mut tx, id).await?,
             None => None,
         };
+        let resolves = depot::resolves(&mut tx, &bead.id).await?;
         let resume = match session {
             None => None,
             Some(session) => {
@@ -383,6 +392,7 @@ impl Foreman<'_> {
             base_commit: last
                 .filter(|_| goes_on.keeps_worktree)
                 .and_then(|a| a.base_commit.clone()),
+            resolves,
             marker,
             log,
             prompt: words.prompt,

@@ -2,6 +2,7 @@
 
 use super::Context;
 use super::again::again;
+use super::conflict;
 use super::stage::{Job, Leash, MergeReport};
 use super::worktree::{bead_branch, integration_head};
 use crate::assayer::quality::{self, GateResult, Verdict};
@@ -60,7 +61,12 @@ async fn into_integration(
     let merged = match repo.merge_in(&dir, commit, &message).await? {
         Merge::Merged(merged) => merged,
         Merge::UpToDate => return Ok(MergeReport::Merged { commit: Some(head) }),
-        Merge::Conflict { files } => return Ok(MergeReport::Conflict { files }),
+        Merge::Conflict { files } => {
+            let base = job.base_commit.as_ref().or(convoy.base_commit.as_ref());
+            let base = base.map_or(head.as_str(), String::as_str);
+            let sides = conflict::sides(repo, base, &head, commit, files).await?;
+            return Ok(MergeReport::Conflict(sides));
+        }
     };
     ctx.after("merge.made");
     if let Some(refused) = gate_merged(ctx, job, repo, &dir, commit, &merged, leash).await? {

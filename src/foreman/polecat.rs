@@ -276,7 +276,7 @@ async fn keep_work(
     let (Some(repo), Some(base)) = (&place.repo, &place.base) else {
         return Ok(None);
     };
-    let message = Message {
+    let mut message = Message {
         subject: one_line(&job.bead.title, 72),
         body: String::new(),
         trailers: vec![
@@ -285,6 +285,10 @@ async fn keep_work(
             ("Rigs-Provider".into(), job.provider.to_string()),
         ],
     };
+    if let Some(conflict) = &job.resolves {
+        let original = ("Rigs-Merges".into(), conflict.original.to_string());
+        message.trailers.push(original);
+    }
     let tree = repo.worktree(&place.dir);
     worktree::unshare(ctx, repo.root(), &place.dir)?;
     ctx.before("work.committed");

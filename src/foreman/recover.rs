@@ -217,7 +217,7 @@ async fn end_gates(ctx: &Context, bead: &Bead) -> Result<(), ForemanError> {
 }
 
 /// A bead whose lease is without an owner: taken up when its run was done, else put back.
-async fn take_back(
+pub(super) async fn take_back(
     ctx: &Context,
     bead: &Bead,
     owner: &str,
@@ -234,6 +234,7 @@ async fn take_back(
                 None => None,
             };
             let settings = super::trusted::settings(ctx, &mut tx, convoy.as_ref()).await?;
+            let resolves = depot::resolves(&mut tx, &bead.id).await?;
             ctx.commit(tx, "bead.adopted").await?;
             let found = Found {
                 output: bead.output.clone().unwrap_or_default(),
@@ -254,6 +255,7 @@ async fn take_back(
                 resume: None,
                 keeps_worktree: true,
                 base_commit: attempt.base_commit,
+                resolves,
                 marker: attempt.marker.unwrap_or_else(|| ctx.ids.token()),
                 log: attempt.log_path.map(Into::into).unwrap_or_default(),
                 prompt: String::new(),

@@ -139,6 +139,9 @@ async fn look(
     if changes.iter().any(|change| change.path == own) {
         protected.push(own.to_owned());
     }
+    if let Some(verdict) = super::conflict::unresolved(&repo, job, commit, &diff).await? {
+        return Ok(Ok(verdict));
+    }
     let subject = Subject {
         worktree: &dir,
         task_type: job.bead.task_type,

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::conflict::Sides;
 use crate::assayer::quality::Verdict;
 use crate::config::Settings;
 use crate::core::{AttemptId, BeadId, ProviderName, Usage};
-use crate::depot::{Bead, Convoy, Fence};
+use crate::depot::{Bead, Conflict, Convoy, Fence};
 use crate::policy::{Effort, Envelope};
 use crate::provider::{Outcome, Signal};
 
@@ -29,6 +30,8 @@ pub(crate) struct Job {
     pub(crate) keeps_worktree: bool,
     /// What the kept worktree started from.
     pub(crate) base_commit: Option<String>,
+    /// The conflict that it is to bring to an end.
+    pub(crate) resolves: Option<Conflict>,
     pub(crate) marker: String,
     pub(crate) log: PathBuf,
     pub(crate) prompt: String,
@@ -133,9 +136,7 @@ pub(crate) enum MergeReport {
     Merged {
         commit: Option<String>,
     },
-    Conflict {
-        files: Vec<String>,
-    },
+    Conflict(Sides),
     /// The gate refused the merged tree.
     Refused(Verdict),
     /// Merging could not be tried; a person has to look.

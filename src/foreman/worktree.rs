@@ -84,6 +84,7 @@ pub(crate) async fn prepare(
         share(ctx, &root, &dir)?;
         setup(ctx, job, &dir, stop).await?;
     }
+    super::conflict::begin(ctx, &repo, job).await?;
     Ok(Place {
         dir,
         repo: Some(repo),

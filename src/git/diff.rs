@@ -75,6 +75,26 @@ impl Repo {
         Ok((text, is_whole))
     }
 
+    /// The same of these files only.
+    pub(crate) async fn diff_of(
+        &self,
+        from: &str,
+        to: &str,
+        files: &[String],
+        max_bytes: usize,
+    ) -> Result<String, GitError> {
+        if files.is_empty() {
+            return Ok(String::new());
+        }
+        let revisions = [names::revision(from)?, names::revision(to)?];
+        let paths: Vec<String> = files.iter().map(|f| format!(":(top,literal){f}")).collect();
+        let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+        let args = [PLAIN, &revisions, &["--"], &paths].concat();
+        let place = self.checkout();
+        let call = self.call(&place, &args).slow().at_most(max_bytes);
+        call.text().await
+    }
+
     /// The files that differ between two commits.
     pub(crate) async fn diff_stat(
         &self,

@@ -16,6 +16,19 @@ pub(crate) enum Merge {
     Conflict { files: Vec<String> },
 }
 
+/// A merge commit always, but not made yet.
+const MERGE: &[&str] = &[
+    "merge",
+    "--no-ff",
+    "--no-commit",
+    "--no-edit",
+    "--no-verify",
+    "--no-gpg-sign",
+    "--no-verify-signatures",
+    "--no-stat",
+    "--quiet",
+];
+
 impl Repo {
     /// Merges `commit` into what the worktree at `path` is at, always with a merge commit. HEAD
     /// leaves its branch before: it is for the caller to advance a branch, once the result was
@@ -38,19 +51,7 @@ impl Repo {
         if self.is_ancestor(commit, &before).await? {
             return Ok(Merge::UpToDate);
         }
-        let args = [
-            "merge",
-            "--no-ff",
-            "--no-commit",
-            "--no-edit",
-            "--no-verify",
-            "--no-gpg-sign",
-            "--no-verify-signatures",
-            "--no-stat",
-            "--quiet",
-            "--",
-            commit,
-        ];
+        let args = [MERGE, &["--", commit]].concat();
         let merged = worktree.git(&entered, &args).slow().run().await?;
         if merged.exit.success() {
             let done = worktree.conclude(&entered, before, commit, message).await?;
@@ -59,22 +60,60 @@ impl Repo {
         if merged.was_killed() {
             return Err(merged.failed());
         }
-        let args = [
-            "diff",
-            "--name-only",
-            "--diff-filter=U",
-            "-z",
-            "--no-ext-diff",
-            "--",
-        ];
-        let files = worktree.git(&entered, &args).slow().text().await?;
+        let files = unmerged(&worktree, &entered).await?;
         worktree.clear(&entered, &before).await?;
-        let files: Vec<String> = files.split_terminator('\0').map(str::to_owned).collect();
         if files.is_empty() {
             return Err(merged.failed());
         }
         Ok(Merge::Conflict { files })
     }
+}
+
+impl Repo {
+    /// Begins to merge `commit` into what the worktree at `path` is at, and leaves it so: files in
+    /// conflict with marks in them. What is committed there next concludes it. Nothing happens when
+    /// it is in already, or when the worktree holds uncommitted work.
+    pub(crate) async fn begin_merge(&self, path: &Path, commit: &str) -> Result<(), GitError> {
+        names::commit(commit)?;
+        let worktree = self.worktree(path);
+        let entered = worktree.enter_to_write()?;
+        let before = head(&self.git, &entered.place).await?;
+        if self.is_ancestor(commit, &before).await? || !worktree.is_clean().await? {
+            return Ok(());
+        }
+        let on = worktree.git(&entered, &["symbolic-ref", "-q", "HEAD"]);
+        let on = one_line_end(&on.run().await?.stdout);
+        let mut call = worktree.git(&entered, &[MERGE, &["--", commit]].concat());
+        if let Some(branch) = on.strip_prefix("refs/heads/") {
+            // Options that the branch's own configuration would add.
+            call = call.setting(format!("branch.{branch}.mergeOptions"), "");
+        }
+        let call = call.setting("merge.conflictStyle", "diff3");
+        let merged = call.slow().run().await?;
+        if merged.was_killed() {
+            worktree.clear(&entered, &before).await?;
+            return Err(merged.failed());
+        }
+        if merged.exit.success() || !unmerged(&worktree, &entered).await?.is_empty() {
+            return Ok(());
+        }
+        worktree.clear(&entered, &before).await?;
+        Err(merged.failed())
+    }
+}
+
+/// Files in conflict.
+async fn unmerged(worktree: &Worktree, entered: &Entered) -> Result<Vec<String>, GitError> {
+    let args = [
+        "diff",
+        "--name-only",
+        "--diff-filter=U",
+        "-z",
+        "--no-ext-diff",
+        "--",
+    ];
+    let files = worktree.git(entered, &args).slow().text().await?;
+    Ok(files.split_terminator('\0').map(str::to_owned).collect())
 }
 
 impl Worktree {

@@ -31,8 +31,9 @@ pub(crate) async fn why(conn: &mut Conn, id: &BeadId) -> Result<Why, DepotError>
         ..EventFilter::default()
     };
     let events = events::list(conn, &filter, MOST).await?;
+    let waits_for = store::open_conflicts(conn, Some(id)).await?;
     Ok(Why {
-        now: now(&bead),
+        now: now(&bead, waits_for.first()),
         bead_id: bead.id,
         title: bead.title,
         status: bead.status,
@@ -40,7 +41,7 @@ pub(crate) async fn why(conn: &mut Conn, id: &BeadId) -> Result<Why, DepotError>
     })
 }
 
-fn now(bead: &crate::depot::Bead) -> String {
+fn now(bead: &crate::depot::Bead, waits_for: Option<&BeadId>) -> String {
     match bead.status {
         BeadStatus::Pending => {
             "nobody has looked at it yet; a foreman or a goal takes it up".into()
@@ -56,7 +57,12 @@ fn now(bead: &crate::depot::Bead) -> String {
             None => "it is being worked on".into(),
         },
         BeadStatus::Reviewing => "its result is being checked".into(),
-        BeadStatus::Merging => "its work is being merged".into(),
+        BeadStatus::Merging => match waits_for {
+            Some(conflict_bead) => format!(
+                "its work conflicts with what was merged meanwhile; {conflict_bead} brings both together"
+            ),
+            None => "its work is being merged".into(),
+        },
         BeadStatus::Completed => "it is done".into(),
         BeadStatus::Deferred => bead
             .deferral

@@ -64,6 +64,7 @@ const OWNERS: &[(&str, &[&str])] = &[
             "attempts",
             "completions",
             "trusts",
+            "conflicts",
         ],
     ),
     (

@@ -28,9 +28,7 @@ use output::Names;
 pub(crate) use output::Output;
 pub(crate) use processes::{Left, wait_until};
 pub(crate) use repo::TestRepo;
-pub(crate) use run::Run;
-#[cfg(feature = "e2e")]
-pub(crate) use run::Running;
+pub(crate) use run::{Run, Running};
 
 /// What the clock of the first command says.
 const FIRST_COMMAND: &str = "2026-01-01T00:00:00Z";

@@ -168,7 +168,11 @@ pub(crate) fn sentence(event: &Event, now: Timestamp) -> Option<String> {
         EventType::BeadCancel => format!("{bead}  cancelled"),
         EventType::BeadAdopted => format!("{bead}  taken up where it was interrupted"),
         EventType::MergeConflict => {
-            format!("{bead}  is in conflict with what was merged meanwhile")
+            let next = match event.payload["conflict_bead"].as_str() {
+                Some(id) => format!("; {} brings both together", one_line(id, 40)),
+                None => String::new(),
+            };
+            format!("{bead}  is in conflict with what was merged meanwhile{next}")
         }
         EventType::PolicyLoaded => "other rules hold from now on".into(),
         EventType::PolicyRefused => {

@@ -185,12 +185,15 @@ pub(crate) async fn renew_leases(conn: &mut Conn, owner: &str, until: Timestamp)
 }
 
 /// Everything under a lease, with its owner, and what a foreman that was stopped let go of in a
-/// state that needs one.
+/// state that needs one; not what waits for its conflict bead.
 pub(crate) async fn leased(conn: &mut Conn) -> Result<Vec<Bead>> {
     Ok(sqlx::query_as(
         "SELECT * FROM beads WHERE lease_owner IS NOT NULL
          UNION ALL
-         SELECT * FROM beads WHERE status IN ('reviewing', 'merging') AND lease_owner IS NULL
+         SELECT * FROM beads b WHERE status IN ('reviewing', 'merging') AND lease_owner IS NULL
+           AND NOT EXISTS (SELECT 1 FROM conflicts c JOIN beads by ON by.id = c.bead_id
+                           WHERE c.original = b.id
+                             AND by.status NOT IN ('completed', 'failed', 'cancelled', 'blocked'))
          ORDER BY id",
     )
     .fetch_all(conn)

@@ -93,7 +93,11 @@ pub(crate) async fn beads_of(conn: &mut Conn, id: &ConvoyId) -> Result<Vec<Bead>
 }
 
 pub(crate) async fn progress(conn: &mut Conn, id: &ConvoyId) -> Result<Progress> {
-    Ok(Progress::of(&super::status_counts(conn, Some(id)).await?))
+    let mut progress = Progress::of(&super::status_counts(conn, Some(id)).await?);
+    let waiting = super::conflicts::waiting_originals(conn, id).await?;
+    progress.active -= waiting;
+    progress.waiting += waiting;
+    Ok(progress)
 }
 
 /// Puts a bead that has no convoy, or one it has all for itself, into this one.
@@ -306,7 +310,9 @@ pub(crate) async fn cancel_convoy(
     .await?;
     let mut cancelled = Vec::new();
     for bead in beads_of(conn, id).await? {
-        if !bead.status.is_over() {
+        // With a bead goes what was to resolve its conflict.
+        let now = super::beads::status_of(conn, &bead.id).await?;
+        if !now.is_over() {
             super::cancel(conn, act, &bead.id, reason).await?;
             cancelled.push(bead.id);
         }

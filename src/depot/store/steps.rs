@@ -343,13 +343,3 @@ pub(crate) async fn met_conflict(conn: &mut Conn, bead: &BeadId, of: AttemptId) 
     .await?;
     Ok(met > 0)
 }
-
-/// How often the bead's work was in conflict with what was merged meanwhile.
-pub(crate) async fn conflicts(conn: &mut Conn, id: &BeadId) -> Result<i64> {
-    Ok(sqlx::query_scalar(
-        "SELECT count(*) FROM events WHERE bead_id = ?1 AND type = 'merge.conflict'",
-    )
-    .bind(id)
-    .fetch_one(conn)
-    .await?)
-}

@@ -2,15 +2,32 @@
 
 use serde_json::json;
 
-use super::Result;
 use super::beads::{dependents_of, status_of};
+use super::conflicts;
 use super::steps::step;
+use super::{DepotError, Result};
 use crate::core::{BeadEvent, BeadId, BeadStatus, BlockCause, ConvoyId};
 use crate::db::Conn;
 use crate::depot::{Act, Fence};
 
-/// To `blocked`, and everything that waits for it.
+/// To `blocked`, and everything that waits for it. A conflict bead leaves its original to a
+/// person instead.
 pub(crate) async fn block(
+    conn: &mut Conn,
+    act: Act<'_>,
+    id: &BeadId,
+    from: BeadStatus,
+    fence: Option<&Fence>,
+    cause: BlockCause,
+    reason: &str,
+) -> Result<()> {
+    match conflicts::resolves(conn, id).await? {
+        Some(conflict) => conflicts::give_up(conn, act, &conflict, from, fence, reason).await,
+        None => block_it(conn, act, id, from, fence, cause, reason).await,
+    }
+}
+
+pub(super) async fn block_it(
     conn: &mut Conn,
     act: Act<'_>,
     id: &BeadId,
@@ -55,7 +72,8 @@ async fn clear_block(conn: &mut Conn, id: &BeadId) -> Result<()> {
     Ok(())
 }
 
-/// To `failed`, and everything that waits for it to `blocked`.
+/// To `failed`, and everything that waits for it to `blocked`. A conflict bead leaves its
+/// original to a person instead.
 pub(crate) async fn fail(
     conn: &mut Conn,
     act: Act<'_>,
@@ -64,6 +82,9 @@ pub(crate) async fn fail(
     fence: Option<&Fence>,
     error: &str,
 ) -> Result<()> {
+    if let Some(conflict) = conflicts::resolves(conn, id).await? {
+        return conflicts::give_up(conn, act, &conflict, from, fence, error).await;
+    }
     sqlx::query("UPDATE beads SET error = ?2, completed_at = ?3 WHERE id = ?1 AND status = ?4")
         .bind(id)
         .bind(error)
@@ -112,11 +133,15 @@ pub(crate) async fn cancel(
     .execute(&mut *conn)
     .await?;
     block_dependents(conn, act, id, BeadStatus::Cancelled).await?;
+    conflicts::drop_conflicts(conn, act, id).await?;
+    if let Some(conflict) = conflicts::resolves(conn, id).await? {
+        conflicts::hand_to_person(conn, act, &conflict, &format!("cancelled, {reason}")).await?;
+    }
     Ok(from)
 }
 
 /// Everything not started that waits for `id`, directly or through others, is blocked.
-async fn block_dependents(
+pub(super) async fn block_dependents(
     conn: &mut Conn,
     act: Act<'_>,
     id: &BeadId,
@@ -168,6 +193,14 @@ pub(crate) async fn lift_policy(conn: &mut Conn, act: Act<'_>) -> Result<Vec<Bea
 /// anew, and what was blocked because of it waits for it again.
 pub(crate) async fn retry(conn: &mut Conn, act: Act<'_>, id: &BeadId) -> Result<()> {
     let from = status_of(conn, id).await?;
+    if let Some(conflict) = conflicts::resolves(conn, id).await?
+        && status_of(conn, &conflict.original).await? != BeadStatus::Merging
+    {
+        return Err(DepotError::NotNeeded {
+            bead: id.clone(),
+            original: conflict.original,
+        });
+    }
     step(conn, act, id, from, BeadEvent::Retry, None, json!({})).await?;
     sqlx::query("UPDATE beads SET failures = 0, error = NULL, completed_at = NULL WHERE id = ?1")
         .bind(id)

@@ -1,4 +1,5 @@
 mod changed;
+mod conflicts;
 mod kept;
 
 use pretty_assertions::assert_eq;

@@ -170,34 +170,8 @@ impl Foreman<'_> {
                     self.learn(&mut tx, &active, model::Verdict::Accepted, Some(1.0), None)
                         .await?;
                 }
-                MergeReport::Conflict { files } => {
-                    let event = NewEvent::new(EventType::MergeConflict, "foreman")
-                        .bead(id)
-                        .convoy(job.bead.convoy_id.as_ref())
-                        .attempt(Some(job.attempt))
-                        .payload(json!({ "files": files }));
-                    events::append(&mut tx, act.ids, act.now, event).await?;
-                    let feedback = format!(
-                        "Work that was merged meanwhile touches the same places: {}. The worktree has that work now \
-                         and not yours: do the task again on top of it. Your earlier work is the commit {}.",
-                        files.join(", "),
-                        active.commit.as_deref().unwrap_or("unknown"),
-                    );
-                    if depot::conflicts(&mut tx, id).await? >= 2 {
-                        let reason = format!("in conflict twice, in {}", files.join(", "));
-                        depot::block(
-                            &mut tx,
-                            act,
-                            id,
-                            from,
-                            Some(&job.fence),
-                            BlockCause::Person,
-                            &reason,
-                        )
-                        .await?;
-                    } else {
-                        depot::revise(&mut tx, act, id, from, &job.fence, &feedback).await?;
-                    }
+                MergeReport::Conflict(sides) => {
+                    Box::pin(self.in_conflict(&mut tx, &active, &sides)).await?;
                 }
                 MergeReport::Refused(verdict) => {
                     let verdict = without_secrets(verdict, &ctx.given.redactor());
@@ -226,7 +200,10 @@ impl Foreman<'_> {
             other => other?,
         }
         ctx.commit(tx, "bead.completed").await?;
-        Ok(())
+        match &job.resolves {
+            Some(conflict) => Box::pin(self.take_up_original(&conflict.original)).await,
+            None => Ok(()),
+        }
     }
 }
 

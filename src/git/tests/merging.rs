@@ -137,3 +137,41 @@ async fn histories_with_nothing_in_common_are_an_error() {
     );
     assert!(repo.worktree(&path).is_clean().await.expect("asked"));
 }
+
+#[tokio::test]
+async fn a_merge_that_is_begun_keeps_its_marks_and_is_concluded_by_the_next_commit() {
+    let test = TestRepo::new().await;
+    let theirs = test.change("gt-2", "a.txt", "theirs\n").await;
+    let ours = test.change("gt-1", "a.txt", "ours\n").await;
+    let (proof, trap) = test.trap();
+    test.git(&["config", "branch.rigs/gt-1.mergeOptions", "-s trap"])
+        .await;
+    test.git(&["config", "merge.verifySignatures", "true"])
+        .await;
+    test.git(&["config", "gpg.program", &trap]).await;
+    let repo = test.repo().await;
+    let tree = test.worktree("gt-1").await;
+    repo.begin_merge(tree.path(), &theirs).await.expect("begun");
+    let text = fs::read_to_string(tree.path().join("a.txt")).expect("read");
+    let marks: Vec<&str> = text
+        .lines()
+        .map(|line| line.split(' ').next().unwrap_or(""))
+        .collect();
+    assert_eq!(
+        marks,
+        [
+            "<<<<<<<", "ours", "|||||||", "one", "=======", "theirs", ">>>>>>>"
+        ]
+    );
+    // A second time changes nothing.
+    repo.begin_merge(tree.path(), &theirs).await.expect("begun");
+    put(&tree.path().join("a.txt"), "both\n");
+    let commit = tree.commit_all(&message("both")).await.expect("committed");
+    let commit = commit.expect("news");
+    let parents = test.git(&["log", "-1", "--format=%P", &commit]).await;
+    assert_eq!(parents, format!("{ours} {theirs}"));
+    repo.begin_merge(tree.path(), &theirs)
+        .await
+        .expect("it is in");
+    assert!(tree.is_clean().await.expect("asked") && !proof.exists());
+}

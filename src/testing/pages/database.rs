@@ -38,6 +38,10 @@ const TABLES: &[(&str, &str)] = &[
     ),
     ("attempts", "One row per run of a bead on a provider."),
     (
+        "conflicts",
+        "Beads that bring the work of another one together with what was merged meanwhile.",
+    ),
+    (
         "completions",
         "What became of attempts that were judged; estimates learn from it.",
     ),

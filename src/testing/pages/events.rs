@@ -77,7 +77,10 @@ pub(super) fn told(kind: EventType) -> Told {
             "a run ended; `class` is how, `rule` is what showed it, `commit` keeps its work",
         ),
         E::GateChecked => ("result, checks, score", "what the quality gate saw"),
-        E::MergeConflict => ("files", "the work conflicts with what was merged meanwhile"),
+        E::MergeConflict => (
+            "files, conflict_bead",
+            "the work conflicts with what was merged meanwhile; `conflict_bead` is to bring both together",
+        ),
         E::CapacityReserved => (
             "tokens, requests, cost_micro_usd, model, expires_at",
             "capacity was set aside on every window of the provider",

@@ -47,7 +47,9 @@ fn means(state: BeadStatus) -> &'static str {
         BeadStatus::Assigned => "claimed: provider chosen, capacity reserved",
         BeadStatus::InProgress => "its agent runs",
         BeadStatus::Reviewing => "the quality gate looks at the work",
-        BeadStatus::Merging => "passed; being merged into the branch of its convoy",
+        BeadStatus::Merging => {
+            "passed; being merged into the branch of its convoy, or waiting for the bead that resolves its conflict"
+        }
         BeadStatus::Completed => "merged, or without a repository: its answer is stored",
         BeadStatus::Deferred => "waits for capacity until a stated time",
         BeadStatus::Blocked => "cannot go on by itself; the cause says why",
