@@ -9,6 +9,11 @@
 //! The user's own checkout is read, and written only by [`Repo::land`]. Beside it, rigs owns
 //! the branches `rigs/*`, the refs `refs/rigs/*` and the worktrees it adds.
 //!
+//! Two limits. A process that still runs and writes into the shared configuration between our
+//! look at it and the call can name a driver that we did not see; what runs an agent ends it and
+//! its children first, but agents of other beads go on. And whoever may run git as this user
+//! needs no trap.
+//!
 //! What this costs: filters do not run, so that files of git-lfs are pointers in a worktree;
 //! submodules stay empty; a partial clone does not fetch what it lacks.
 
@@ -21,6 +26,7 @@ mod merge;
 mod names;
 mod refs;
 mod remove;
+mod stage;
 #[cfg(test)]
 mod tests;
 mod user;
@@ -188,6 +194,16 @@ impl Git {
         let root = PathBuf::from(ask(&["rev-parse", "--show-toplevel"]).await?);
         let git_dir = PathBuf::from(ask(&["rev-parse", "--absolute-git-dir"]).await?);
         let common = ask(&["rev-parse", "--path-format=absolute", "--git-common-dir"]).await?;
+        let root_of = |path: &Path| path.canonicalize().ok();
+        if let (Some(at), Some(root)) = (root_of(dir), root_of(&root))
+            && !at.starts_with(&root)
+        {
+            // `core.worktree`: every look would go to files that are none of this repository.
+            return Err(GitError::NotUsable {
+                dir: dir.into(),
+                stderr: format!("its configuration leads to {}", root.display()),
+            });
+        }
         if !root.is_dir() || !git_dir.is_dir() {
             return Err(GitError::NotUsable {
                 dir: dir.into(),

@@ -151,8 +151,16 @@ fn shared(ctx: &Context, root: &Path, dir: &Path) -> Vec<(PathBuf, PathBuf)> {
     };
     let paths = ctx.settings.gate.share.iter().filter(inside);
     paths
+        .filter(|path| stays_inside(dir, path))
         .map(|path| (root.join(path), dir.join(path)))
         .collect()
+}
+
+/// Whether no folder on the way is a link: an agent may have made one that leads out.
+fn stays_inside(dir: &Path, path: &Path) -> bool {
+    let folders = path.ancestors().skip(1).map(|folder| dir.join(folder));
+    let mut kinds = folders.filter_map(|folder| folder.symlink_metadata().ok());
+    kinds.all(|kind| kind.is_dir())
 }
 
 /// Runs the configured set-up commands in a fresh worktree.

@@ -36,6 +36,10 @@ pub(super) enum State {
 /// In the admin folder of a worktree whose work is kept and whose removal has begun.
 const REMOVING: &str = "rigs-removing";
 
+/// What git itself writes into the lock of a worktree that it makes, and leaves there until the
+/// files are in place and the lock is ours.
+const MAKING: [&str; 2] = ["initializing", "added with --lock"];
+
 /// The longest path that is believed.
 const LONG: u64 = 16 << 10;
 
@@ -62,7 +66,7 @@ pub(super) fn look(common: &Path, path: &Path) -> Result<State, GitError> {
         });
     };
     let made = fs::read_to_string(admin.join("locked")).unwrap_or_default();
-    if made.starts_with("initializing") || admin.join(REMOVING).exists() {
+    if MAKING.iter().any(|text| made.starts_with(text)) || admin.join(REMOVING).exists() {
         return Ok(State::HalfMade { admin });
     }
     let Ok(folder) = folder else {

@@ -139,7 +139,7 @@ impl Repo {
             .call(&place, &["symbolic-ref", "-q", "HEAD"])
             .run()
             .await?;
-        let at = super::worktree::commit_at(&self.git, &place, "HEAD").await?;
+        let at = super::stage::commit_at(&self.git, &place, "HEAD").await?;
         let still = one_line_end(&on.stdout) == format!("refs/heads/{base}");
         if !still || at.as_deref() != Some(tip) {
             return Ok(Some(Refusal::Moved));

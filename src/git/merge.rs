@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::worktree::{Entered, Staged, Worktree, head};
+use super::stage::{Staged, head};
+use super::worktree::{Entered, Worktree};
 use super::{GitError, Message, Repo, names, one_line_end};
 
 /// What became of a merge.

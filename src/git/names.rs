@@ -58,6 +58,20 @@ fn is_ref(name: &str) -> bool {
         })
 }
 
+/// Whether a file system that ignores case, or some characters, takes a part of a path for `.git`.
+/// Git never puts such a path into its index. (The rules of its `verify_path`.)
+pub(super) fn folds_to_git(part: &str) -> bool {
+    // Which HFS+ does not see.
+    let ignored = |c: &char| matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}');
+    part.split('\\').any(|part| {
+        let seen: String = part.chars().filter(|c| !ignored(c)).collect();
+        // NTFS takes what follows for the name of a stream, and drops the end.
+        let stem = seen.split(':').next().unwrap_or_default();
+        let stem = stem.trim_end_matches([' ', '.']).to_ascii_lowercase();
+        matches!(stem.as_str(), ".git" | "git~1")
+    })
+}
+
 /// `text` as one part of a ref.
 pub(super) fn part(text: &str) -> String {
     let plain = |c: char| {
@@ -119,6 +133,34 @@ mod tests {
         assert!(commit(&"a".repeat(40)).is_ok() && commit(&"0".repeat(64)).is_ok());
         assert!(commit("main").is_err() && commit(&"A".repeat(40)).is_err());
         assert!(commit(&"a".repeat(39)).is_err());
+    }
+
+    #[test]
+    fn what_another_file_system_takes_for_gits_folder_is_known() {
+        for folds in [
+            ".git",
+            ".GIT",
+            ".Git ",
+            ".git...",
+            "GIT~1",
+            ".g\u{200c}it",
+            ".git::$INDEX",
+            "a\\.git",
+        ] {
+            assert!(folds_to_git(folds), "{folds:?}");
+        }
+        for own in [
+            ".gitignore",
+            "git",
+            ".gi",
+            "git~2",
+            ".github",
+            "a.git",
+            "",
+            ".",
+        ] {
+            assert!(!folds_to_git(own), "{own:?}");
+        }
     }
 
     proptest! {

@@ -13,7 +13,7 @@ impl Repo {
     /// The full id of the commit that `rev` names, if there is one.
     pub(crate) async fn resolve(&self, rev: &str) -> Result<Option<String>, GitError> {
         let place = self.checkout();
-        super::worktree::commit_at(&self.git, &place, rev).await
+        super::stage::commit_at(&self.git, &place, rev).await
     }
 
     /// Makes a branch at `commit`. Fine when it is there already; `Moved` when it is elsewhere.

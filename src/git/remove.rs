@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::admin::{self, State};
 use super::command::Place;
-use super::worktree::{Entered, Worktree, commit_at};
+use super::stage::commit_at;
+use super::worktree::{Entered, Worktree};
 use super::{GitError, Message, Repo, names};
 use crate::core::text;
 

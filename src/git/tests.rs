@@ -1,9 +1,11 @@
 //! Real git in temporary repositories, with a home of their own.
 
 mod hostile;
+mod injected;
 mod landing;
 mod merging;
 mod reading;
+mod shapes;
 mod tampered;
 mod worktrees;
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::admin::{self, State};
 use super::command::{Call, Place};
 use super::diff::{self, Change, FileChange, Untracked};
-use super::{Git, GitError, Message, Repo, names, one_line_end};
+use super::stage::{RESET, commit_at, head};
+use super::{GitError, Message, Repo, names, one_line_end};
 
 impl Repo {
     /// Adds a worktree at `path` on `branch`, which is made at `commit` unless it exists; then
@@ -23,6 +24,7 @@ impl Repo {
         if self.make_room(path).await? {
             return Ok(());
         }
+        self.own_branch(branch).await?;
         if self
             .resolve(&format!("refs/heads/{branch}"))
             .await?
@@ -71,19 +73,39 @@ impl Repo {
         };
         let place = self.checkout();
         let (flags, at) = what.split_at(what.len() - 1);
-        // Forced over a branch that is checked out elsewhere? Never: git says so and stops.
-        let args = [&["worktree", "add", "--quiet"], flags, &["--", text], at].concat();
+        // Forced over a branch that is checked out elsewhere? Never: git says so and stops. The
+        // files come in a call of their own: configuration that holds only in the new worktree
+        // (`includeIf`) may name drivers that are not seen from here.
+        let add = ["worktree", "add", "--quiet", "--lock", "--no-checkout"];
+        let args = [&add, flags, &["--", text], at].concat();
         self.call(&place, &args).slow().text().await?;
         match admin::look(&self.common, &path)? {
-            State::Ready { admin } => Ok(admin::lock(&admin)?),
+            State::HalfMade { admin } => {
+                let place = Place::tree(&path, &admin, self.user.carried.clone());
+                self.call(&place, RESET).slow().text().await?;
+                Ok(admin::lock(&admin)?)
+            }
             State::Nothing
             | State::NoFolder { .. }
-            | State::HalfMade { .. }
+            | State::Ready { .. }
             | State::Foreign { .. } => Err(GitError::NotOurs {
                 path,
                 why: "git made it otherwise than expected",
             }),
         }
+    }
+
+    /// A branch of ours that somebody made another name of one of the user's: whatever moved ours
+    /// would move that one. It is taken away; its commits are that one's.
+    async fn own_branch(&self, branch: &str) -> Result<(), GitError> {
+        let name = format!("refs/heads/{branch}");
+        let place = self.checkout();
+        let leads = self.call(&place, &["symbolic-ref", "-q", &name]);
+        if leads.run().await?.exit.success() {
+            let args = ["symbolic-ref", "--delete", &name];
+            self.call(&place, &args).text().await?;
+        }
+        Ok(())
     }
 
     /// The worktree at `path`, to work in. Whether it is there and ours is seen at each
@@ -109,27 +131,6 @@ pub(crate) struct Worktree {
 pub(super) struct Entered {
     pub(super) place: Place,
     pub(super) admin: PathBuf,
-}
-
-/// Files put into a tree, and what it would be a commit of.
-pub(super) struct Staged {
-    pub(super) tree: String,
-    pub(super) head: String,
-    /// The tree differs from that of `head`, or a merge is to be concluded.
-    pub(super) news: bool,
-    merging: Option<String>,
-}
-
-impl Staged {
-    /// A merged tree of two commits.
-    pub(super) fn merge(tree: String, head: String, other: &str) -> Self {
-        Self {
-            tree,
-            head,
-            news: true,
-            merging: Some(other.to_owned()),
-        }
-    }
 }
 
 impl Worktree {
@@ -173,21 +174,28 @@ impl Worktree {
     pub(crate) async fn commit_all(&self, message: &Message) -> Result<Option<String>, GitError> {
         let entered = self.enter_to_write()?;
         let staged = self.stage(&entered).await?;
+        self.leave_others(&entered, &staged.head).await?;
         if !staged.news {
             return Ok(None);
-        }
-        let on = self
-            .git(&entered, &["symbolic-ref", "-q", "HEAD"])
-            .run()
-            .await?;
-        let own = self.path.file_name().and_then(|name| name.to_str());
-        if one_line_end(&on.stdout).strip_prefix("refs/heads/rigs/") != own {
-            self.detach(&entered, &staged.head).await?;
         }
         let commit = self.commit(&entered, &staged, message).await?;
         self.advance(&entered, &commit, &staged.head).await?;
         admin::forget_merge(&entered.admin)?;
         Ok(Some(commit))
+    }
+
+    /// Takes HEAD off any branch but this worktree's own.
+    async fn leave_others(&self, entered: &Entered, head: &str) -> Result<(), GitError> {
+        // Through all names that lead to others.
+        let on = self
+            .git(entered, &["symbolic-ref", "-q", "HEAD"])
+            .run()
+            .await?;
+        let own = self.path.file_name().and_then(|name| name.to_str());
+        if on.exit.success() && one_line_end(&on.stdout).strip_prefix("refs/heads/rigs/") != own {
+            self.detach(entered, head).await?;
+        }
+        Ok(())
     }
 
     pub(crate) async fn head_commit(&self) -> Result<String, GitError> {
@@ -201,10 +209,13 @@ impl Worktree {
         Ok(changed.is_empty())
     }
 
-    /// Puts HEAD (and its branch) and all tracked files to `commit`. Uncommitted changes in
-    /// them are lost.
+    /// Puts HEAD (and the branch of this worktree, if it is on that) and all tracked files to
+    /// `commit`. Uncommitted changes in them are lost.
     pub(crate) async fn reset_hard(&self, commit: &str) -> Result<(), GitError> {
         let entered = self.enter_to_write()?;
+        if let Some(head) = commit_at(&self.repo.git, &entered.place, "HEAD").await? {
+            self.leave_others(&entered, &head).await?;
+        }
         self.reset(&entered, names::commit(commit)?).await
     }
 
@@ -240,6 +251,18 @@ impl Worktree {
         let untracked = self.untracked(entered).await?;
         let folders = untracked.iter().filter_map(|path| path.strip_suffix('/'));
         let mut inside: Vec<String> = folders.map(str::to_owned).collect();
+        // And what git never adds: folders that are its own on other file systems.
+        for path in &untracked {
+            let mut end = 0;
+            let folds = path.split('/').find(|part| {
+                end += part.len() + 1;
+                names::folds_to_git(part)
+            });
+            let folder = path.get(..end - 1).unwrap_or_default();
+            if folds.is_some() && inside.last().is_none_or(|last| last != folder) {
+                inside.push(folder.to_owned());
+            }
+        }
         // Submodules stay empty; one with a repository in it was filled by somebody.
         let index = self
             .git(entered, &["ls-files", "-z", "--stage"])
@@ -266,124 +289,5 @@ impl Worktree {
 
     pub(super) fn git<'a>(&'a self, entered: &'a Entered, args: &[&str]) -> Call<'a> {
         Call::new(&self.repo.git, &entered.place, args)
-    }
-
-    /// Puts all files into the index and writes its tree.
-    pub(super) async fn stage(&self, entered: &Entered) -> Result<Staged, GitError> {
-        let head = head(&self.repo.git, &entered.place).await?;
-        let mut paths = String::from(":(top)");
-        for inside in self.embedded_in(entered).await? {
-            paths.push_str("\0:(top,literal,exclude)");
-            paths.push_str(&inside);
-        }
-        let args = [
-            "add",
-            "--all",
-            "--pathspec-from-file=-",
-            "--pathspec-file-nul",
-        ];
-        self.git(entered, &args).stdin(paths).slow().text().await?;
-        let tree = one_line_end(&self.git(entered, &["write-tree"]).text().await?);
-        let before = self.git(entered, &["rev-parse", "--verify", "HEAD^{tree}"]);
-        let before = one_line_end(&before.text().await?);
-        let merging = commit_at(&self.repo.git, &entered.place, "MERGE_HEAD").await?;
-        Ok(Staged {
-            news: tree != before || merging.is_some(),
-            tree,
-            head,
-            merging,
-        })
-    }
-
-    /// Writes a commit object of what was staged. Author is the user, committer rigs.
-    pub(super) async fn commit(
-        &self,
-        entered: &Entered,
-        staged: &Staged,
-        message: &Message,
-    ) -> Result<String, GitError> {
-        let mut args = vec![
-            "commit-tree",
-            "--no-gpg-sign",
-            &staged.tree,
-            "-p",
-            &staged.head,
-        ];
-        if let Some(other) = &staged.merging {
-            args.extend(["-p", other]);
-        }
-        args.extend(["-F", "-"]);
-        let user = &self.repo.user;
-        let date = format!(
-            "@{} +0000",
-            self.repo.git.clock.now().millis().max(0) / 1000
-        );
-        let call = self
-            .git(entered, &args)
-            .stdin(message.bytes())
-            .variable("GIT_AUTHOR_NAME", &user.name)
-            .variable("GIT_AUTHOR_EMAIL", &user.email)
-            .variable("GIT_AUTHOR_DATE", &date)
-            .variable("GIT_COMMITTER_DATE", &date);
-        Ok(one_line_end(&call.text().await?))
-    }
-
-    /// Moves HEAD, and the branch it is on, if it is still at `old`.
-    pub(super) async fn advance(
-        &self,
-        entered: &Entered,
-        new: &str,
-        old: &str,
-    ) -> Result<(), GitError> {
-        let args = ["update-ref", "-m", "rigs", "HEAD", new, old];
-        self.git(entered, &args).text().await.map(drop)
-    }
-
-    /// Takes HEAD off its branch.
-    pub(super) async fn detach(&self, entered: &Entered, commit: &str) -> Result<(), GitError> {
-        let args = ["update-ref", "--no-deref", "-m", "rigs", "HEAD", commit];
-        self.git(entered, &args).text().await.map(drop)
-    }
-
-    pub(super) async fn reset(&self, entered: &Entered, commit: &str) -> Result<(), GitError> {
-        let args = [
-            "reset",
-            "--hard",
-            "--quiet",
-            "--no-recurse-submodules",
-            commit,
-        ];
-        self.git(entered, &args).slow().text().await?;
-        Ok(admin::forget_merge(&entered.admin)?)
-    }
-}
-
-/// The commit that HEAD of a place is at.
-pub(super) async fn head(git: &Git, place: &Place) -> Result<String, GitError> {
-    if let Some(commit) = commit_at(git, place, "HEAD").await? {
-        return Ok(commit);
-    }
-    let on = Call::new(git, place, &["symbolic-ref", "-q", "HEAD"])
-        .run()
-        .await?;
-    let name = one_line_end(&on.stdout);
-    Err(GitError::Unborn {
-        branch: name.strip_prefix("refs/heads/").unwrap_or(&name).to_owned(),
-    })
-}
-
-/// The full id of the commit that `rev` names at a place, if there is one.
-pub(super) async fn commit_at(
-    git: &Git,
-    place: &Place,
-    rev: &str,
-) -> Result<Option<String>, GitError> {
-    let rev = format!("{}^{{commit}}", names::revision(rev)?);
-    let done = Call::new(git, place, &["rev-parse", "--verify", "--quiet", &rev]);
-    let done = done.run().await?;
-    match done.exit.code() {
-        0 => Ok(Some(one_line_end(&done.stdout))),
-        1 => Ok(None),
-        _ => Err(done.failed()),
     }
 }

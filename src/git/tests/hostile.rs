@@ -5,7 +5,7 @@ use pretty_assertions::assert_eq;
 use super::*;
 
 /// Everything that rigs does with a repository, once.
-async fn whole_life(test: &TestRepo) {
+pub(super) async fn whole_life(test: &TestRepo) {
     let repo = test.repo().await;
     let main = repo.resolve("main").await.expect("asked").expect("main");
     let tree = test.worktree("gt-1").await;
