@@ -114,6 +114,9 @@ impl Message {
 pub(crate) enum GitError {
     #[error("`{}` is not in a git repository", dir.display())]
     NoRepository { dir: PathBuf },
+    /// Its beads wait for a person; when it is back where it was, they go on.
+    #[error("the repository at `{}` is gone: moved or deleted", dir.display())]
+    Gone { dir: PathBuf },
     #[error("the repository at `{}` has no checkout", dir.display())]
     Bare { dir: PathBuf },
     #[error("branch `{branch}` has no commit yet")]
@@ -172,6 +175,9 @@ impl Git {
 
     /// The repository whose checkout `dir` is in.
     pub(crate) async fn discover(&self, dir: &Path) -> Result<Repo, GitError> {
+        if !dir.is_dir() {
+            return Err(GitError::Gone { dir: dir.into() });
+        }
         let safe = user::safe_directories(self).await?;
         let place = Place::folder(dir, safe.clone());
         let ask = async |args: &[&str]| -> Result<String, GitError> {
@@ -225,6 +231,17 @@ impl Repo {
     /// The top of the user's checkout.
     pub(crate) fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// It may be moved or deleted while rigs works.
+    fn is_there(&self) -> Result<(), GitError> {
+        if self.common.is_dir() {
+            Ok(())
+        } else {
+            Err(GitError::Gone {
+                dir: self.root.clone(),
+            })
+        }
     }
 
     /// The user's checkout, to work in.

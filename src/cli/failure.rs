@@ -262,6 +262,11 @@ impl From<GitError> for Failure {
                 Kind::NotPossible,
                 "`git init` makes it one; --no-repo is for text work",
             ),
+            GitError::Gone { .. } => (
+                Kind::NotPossible,
+                "move it back, or cancel what works on it with `rigs convoy cancel`",
+            ),
+            GitError::BadName { .. } => (Kind::Usage, "give it a plain name"),
             GitError::Bare { .. } => (Kind::NotPossible, "give a folder with a checkout as --repo"),
             GitError::Unborn { .. } => (
                 Kind::NotPossible,
@@ -288,7 +293,6 @@ impl From<GitError> for Failure {
             GitError::Failed { .. }
             | GitError::TimedOut { .. }
             | GitError::TooMuch { .. }
-            | GitError::BadName { .. }
             | GitError::Process(_)
             | GitError::Io(_) => (Kind::Failed, "run again with -vv to see the git commands"),
         };

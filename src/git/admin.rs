@@ -159,6 +159,24 @@ pub(super) async fn remove(path: &Path, admin: &Path) -> io::Result<()> {
     fs_err::tokio::remove_dir_all(admin).await
 }
 
+/// Writes what git left unwritten when it was killed while it added a worktree, anybody's: until
+/// then it refuses every look at all of them. There is only one thing that git writes there.
+pub(super) fn mend(common: &Path) -> io::Result<()> {
+    const OLD: Duration = Duration::from_secs(10);
+    for entry in fs::read_dir(common.join("worktrees")).into_iter().flatten() {
+        let file = entry?.path().join("commondir");
+        let empty = |m: &std::fs::Metadata| m.is_file() && m.len() == 0;
+        let old = file.symlink_metadata().ok().filter(empty).is_some_and(|m| {
+            let age = m.modified().map(|at| at.elapsed());
+            age.is_ok_and(|age| age.is_ok_and(|passed| passed > OLD))
+        });
+        if old {
+            fs::write(&file, "../..\n")?;
+        }
+    }
+    Ok(())
+}
+
 /// Removes `lock` when it is older than `age`; true when it was.
 pub(super) fn remove_older(lock: &Path, age: Duration) -> Result<bool, GitError> {
     let old = lock

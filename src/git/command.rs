@@ -165,6 +165,13 @@ impl Done {
         matches!(self.exit, Exit::Signal(_)) || self.stderr.contains("died of signal")
     }
 
+    /// It read the folder of a worktree in the moment between its making and its writing. Git
+    /// does so before it does anything.
+    fn met_half_written(&self) -> bool {
+        let told = |line: &str| line.contains("failed to read") && line.contains("/commondir:");
+        !self.exit.success() && self.stderr.lines().any(told)
+    }
+
     pub(super) fn failed(&self) -> GitError {
         if self.was_killed() {
             let command = self.command.clone();
@@ -178,7 +185,7 @@ impl Done {
 }
 
 /// A call being put together.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[must_use]
 pub(super) struct Call<'a> {
     git: &'a Git,
@@ -258,6 +265,14 @@ impl<'a> Call<'a> {
             let off = self.place.drivers.get_or_try_init(|| self.drivers());
             let off = off.await?.clone();
             self.settings.extend(off);
+        }
+        // While another worktree is being added, git finds it half written, and gives up.
+        for wait in [20, 50, 100, 200, 400, 800] {
+            let done = self.clone().execute().await?;
+            if !done.met_half_written() {
+                return Ok(done);
+            }
+            Clock::system().sleep(Duration::from_millis(wait)).await;
         }
         self.execute().await
     }
@@ -342,7 +357,7 @@ impl<'a> Call<'a> {
 /// Settings that put every driver out of force that `names` (of `git config --list`) defines:
 /// filters pass content through, merge drivers are git's own text merge, hooks that newer
 /// versions take from the configuration are off. Diff drivers are off by `diff`'s own flags.
-fn without_drivers(names: &str) -> Vec<(String, String)> {
+pub(super) fn without_drivers(names: &str) -> Vec<(String, String)> {
     let drivers = |section: &str| -> BTreeSet<String> {
         names
             .split('\0')
@@ -365,30 +380,4 @@ fn without_drivers(names: &str) -> Vec<(String, String)> {
         off.push((format!("hook.{name}.enabled"), "false".into()));
     }
     off
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_driver_of_the_configuration_is_put_out_of_force() {
-        let names = "core.bare\0filter.a.b=c.clean\0filter.a.b=c.required\0merge.ff\0\
-                     merge.own.driver\0hook.lint.command\0filter.x\n\0diff.d.textconv\0";
-        let keys: Vec<String> = without_drivers(names)
-            .into_iter()
-            .map(|(key, value)| format!("{key}={value}"))
-            .collect();
-        assert_eq!(
-            keys,
-            [
-                "filter.a.b=c.clean=",
-                "filter.a.b=c.smudge=",
-                "filter.a.b=c.process=",
-                "filter.a.b=c.required=false",
-                "merge.own.driver=git merge-file --marker-size=%L %A %O %B",
-                "hook.lint.enabled=false",
-            ]
-        );
-    }
 }

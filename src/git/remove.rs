@@ -14,6 +14,7 @@ impl Repo {
     /// that no ref leads to, are kept under `refs/rigs/rescue/` first. One that holds
     /// repositories of its own is not removed (`Embedded`).
     pub(crate) async fn remove_worktree(&self, path: &Path) -> Result<(), GitError> {
+        self.is_there()?;
         let worktree = self.worktree(path);
         let path = worktree.path().to_path_buf();
         let admin = match admin::look(&self.common, &path)? {

@@ -46,6 +46,8 @@ impl Repo {
 
     /// True when there is a worktree of ours already; else nothing is in the way.
     async fn make_room(&self, path: &Path) -> Result<bool, GitError> {
+        self.is_there()?;
+        admin::mend(&self.common)?;
         if let Some(parent) = path.parent() {
             fs_err::create_dir_all(parent)?;
         }
@@ -139,6 +141,7 @@ impl Worktree {
     }
 
     pub(super) fn enter(&self) -> Result<Entered, GitError> {
+        self.repo.is_there()?;
         let why = match admin::look(&self.repo.common, &self.path)? {
             State::Ready { admin } => {
                 let settings = self.repo.user.carried.clone();
@@ -220,10 +223,6 @@ impl Worktree {
     }
 
     /// The files that differ from the commit `since`, committed or not.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "file-overlap awareness of the depot")
-    )]
     pub(crate) async fn changed_files(&self, since: &str) -> Result<Vec<FileChange>, GitError> {
         let entered = self.enter()?;
         let mut changes = diff::stat(&self.repo.git, &entered.place, &[since]).await?;

@@ -37,6 +37,7 @@ mod repositories;
 mod settings;
 mod sources;
 mod steering;
+mod tampered;
 mod trust;
 mod two;
 mod wall;

@@ -224,3 +224,24 @@ async fn files_named_like_options_and_pathspecs_are_just_files() {
     want.sort_unstable();
     assert_eq!(got, want);
 }
+
+#[test]
+fn every_driver_of_the_configuration_is_put_out_of_force() {
+    let names = "core.bare\0filter.a.b=c.clean\0filter.a.b=c.required\0merge.ff\0\
+                 merge.own.driver\0hook.lint.command\0filter.x\n\0diff.d.textconv\0";
+    let keys: Vec<String> = command::without_drivers(names)
+        .into_iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    assert_eq!(
+        keys,
+        [
+            "filter.a.b=c.clean=",
+            "filter.a.b=c.smudge=",
+            "filter.a.b=c.process=",
+            "filter.a.b=c.required=false",
+            "merge.own.driver=git merge-file --marker-size=%L %A %O %B",
+            "hook.lint.enabled=false",
+        ]
+    );
+}

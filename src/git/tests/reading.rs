@@ -36,7 +36,7 @@ async fn what_is_no_usable_repository_says_what_it_is() {
     ));
     assert!(matches!(
         error(test.root().join("gone")).await,
-        GitError::Process(_)
+        GitError::Gone { .. }
     ));
 
     test.git(&["init", "-q", "-b", "trunk"]).await;

@@ -272,3 +272,39 @@ async fn a_folder_that_is_not_ours_is_left_alone() {
     }
     assert_eq!(fs::read_to_string(path.join("file")).expect("kept"), "mine");
 }
+
+#[tokio::test]
+async fn worktrees_that_are_added_at_once_do_not_trip_over_each_other() {
+    let test = TestRepo::new().await;
+    let repo = test.repo().await;
+    let main = test.git(&["rev-parse", "main"]).await;
+    let adding = (0..8).map(async |n| {
+        let name = format!("gt-{n}");
+        let path = test.tree(&name);
+        repo.add_worktree(&path, &format!("rigs/{name}"), &main)
+            .await?;
+        repo.land("main", &main, &message("x"), &test.tree("land"))
+            .await
+    });
+    for done in futures_util::future::join_all(adding).await {
+        assert_eq!(done.expect("added"), Landed::UpToDate);
+    }
+}
+
+#[tokio::test]
+async fn a_worktree_that_a_killed_git_left_unwritten_stops_nobody_for_long() {
+    let test = TestRepo::new().await;
+    let file = test.root().join(".git/worktrees/theirs/commondir");
+    put(&file, "");
+    put(&file.with_file_name("gitdir"), "/theirs/.git\n");
+    let list = test.try_git(&test.root(), &["worktree", "list"]).await;
+    assert!(!list.exit.success(), "the trap works");
+    let open = fs::File::options().write(true).open(&file);
+    let open = open.expect("it opens");
+    let made = open.metadata().and_then(|m| m.modified()).expect("a time");
+    open.set_modified(made - Duration::from_hours(1))
+        .expect("set");
+    test.worktree("gt-1").await;
+    let list = test.try_git(&test.root(), &["worktree", "list"]).await;
+    assert!(list.exit.success(), "{}", list.stderr);
+}
