@@ -36,6 +36,19 @@ pub(crate) struct ConvoyView {
     pub(crate) beads: Option<Vec<Member>>,
 }
 
+/// The work of a convoy on a branch for a pull request. Fields are only ever added.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct PullRequest {
+    pub(crate) convoy_id: ConvoyId,
+    pub(crate) branch: String,
+    /// The branch that the convoy started from.
+    pub(crate) base: String,
+    /// Where the branch is.
+    pub(crate) commit: String,
+    pub(crate) title: String,
+    pub(crate) body: String,
+}
+
 /// A bead of a convoy, in short.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct Member {

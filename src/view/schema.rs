@@ -47,6 +47,11 @@ pub(crate) const KINDS: &[Kind] = &[
         schema: of::<super::diff::ConvoyDiff>,
     },
     Kind {
+        name: "pull-request",
+        from: "convoy land --branch",
+        schema: of::<super::convoy::PullRequest>,
+    },
+    Kind {
         name: "cost",
         from: "cost",
         schema: of::<super::cost::Cost>,

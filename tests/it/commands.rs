@@ -161,6 +161,7 @@ fn schemas_are_listed_and_printed() {
     config-check    config check
     config-path     config path
     convoy-diff     convoy diff
+    pull-request    convoy land --branch
     cost            cost
     diff            bead diff
     event           events (one per line)

@@ -192,6 +192,54 @@ fn finished_work_lands_on_the_branch_it_started_from() {
 }
 
 #[test]
+fn finished_work_goes_to_a_branch_for_a_pull_request() {
+    let env = TestEnv::new();
+    let repo = env.repo("project");
+    let id = finished(&env, &repo);
+    let base = repo.commit_of("main");
+    let land = |name: &str| env.rigs(["convoy", "land", &id, "--branch", name]).run();
+    insta::assert_snapshot!(land("my-change"), @r"
+    a change
+
+    ------- stderr -------
+    my-change is at the work of cv-00001 now ([commit])
+    `git push -u origin my-change` and open a pull request to main with the text above
+    [exit status: 0]
+    ");
+    assert_eq!(repo.commit_of("main"), base);
+    assert_eq!(
+        repo.commit_of("my-change"),
+        repo.commit_of(&format!("rigs/{id}"))
+    );
+    assert_eq!(repo.git(["branch", "--show-current"]), "main");
+    // The person pushes it, with their own git.
+    let remote = env.root().join("remote.git");
+    repo.git(["init", "--quiet", "--bare", remote.to_str().unwrap()]);
+    repo.git(["push", "--quiet", remote.to_str().unwrap(), "my-change"]);
+    // More work comes on top of what is there, also of the person's.
+    repo.git(["switch", "--quiet", "my-change"]);
+    repo.file("review.txt", "as asked for\n");
+    let mine = repo.commit("an answer to the review");
+    repo.git(["switch", "--quiet", &format!("rigs/{id}")]);
+    repo.file("more.txt", "more\n");
+    repo.commit("more of the change");
+    repo.git(["switch", "--quiet", "main"]);
+    drop(land("my-change").success());
+    repo.git(["merge-base", "--is-ancestor", &mine, "my-change"]);
+    assert_eq!(repo.show("my-change", "more.txt"), "more");
+    for (name, code) in [
+        ("rigs/x", 4),
+        ("--upload-pack=x", 2),
+        ("a..b", 2),
+        ("refs/heads/x", 2),
+    ] {
+        let args = ["convoy", "land", &id, &format!("--branch={name}")];
+        drop(env.rigs(args).run().exits(code));
+    }
+    assert_eq!(repo.commit_of("main"), base);
+}
+
+#[test]
 fn work_of_the_person_is_never_overwritten_by_a_landing() {
     let env = TestEnv::new();
     let repo = env.repo("project");

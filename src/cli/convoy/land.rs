@@ -1,22 +1,26 @@
 //! `rigs convoy land`
 
+mod pull_request;
+
 use super::super::{App, Ended, Exit, Failure, Kind, find, repo};
 use crate::core::ConvoyId;
 use crate::core::text::count;
 use crate::db::{Db, DbError, Mode};
 use crate::depot::{Act, Convoy, DepotError, Progress, store};
 use crate::foreman::crash::{self, Side};
-use crate::git::{Landed, Message, Refusal};
+use crate::git::{Landed, Message, Refusal, Repo};
 
 /// Merge the finished work of a convoy into the branch it started from
 ///
 /// Fast-forward where possible, else a merge commit. Nothing is pushed. A checkout with
-/// uncommitted changes is left alone.
+/// uncommitted changes is left alone. With --branch the branch it started from stays as it is: the
+/// work goes to one of its own, and a title and a text for a pull request are printed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   rigs convoy land cv-a1b2c
-  rigs convoy land cv-a1b2c --partial")]
+  rigs convoy land cv-a1b2c --partial
+  rigs convoy land cv-a1b2c --branch parser > pr.md && git push -u origin parser")]
 pub(crate) struct Args {
     /// Id of the convoy, or its beginning
     #[arg(value_name = "ID")]
@@ -24,6 +28,9 @@ pub(crate) struct Args {
     /// Land what is finished although other beads are not
     #[arg(long)]
     partial: bool,
+    /// Bring it to this branch instead, for a pull request; it is made unless it is there
+    #[arg(long, value_name = "NAME")]
+    branch: Option<String>,
 }
 
 pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
@@ -32,6 +39,9 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
         let mut conn = db.read().await?;
         find::convoy(&mut conn, &args.id).await?
     };
+    if let Some(branch) = &args.branch {
+        return Box::pin(pull_request::run(app, &db, &id, args.partial, branch)).await;
+    }
     let words = land(app, &db, &id, args.partial).await?;
     let convoy = super::shown(&db, &id).await?;
     if app.out.is_json() {
@@ -59,13 +69,32 @@ pub(crate) async fn land(
     let (Some(root), Some(base), Some(branch)) =
         (&convoy.repo, &convoy.base_branch, &convoy.branch)
     else {
-        return Err(Failure::new(
-            Kind::NotPossible,
-            format!("{id} works on no repository, so there is nothing to land"),
-        )
-        .hint("`rigs bead show ID` has the output of each bead"));
+        return Err(no_repository(id));
     };
     let repo = repo::open(app, root.as_ref()).await?;
+    let (commit, words) = bring(app, &repo, &convoy, branch, base).await?;
+    let act = Act {
+        ids: &app.ids,
+        now: app.now(),
+        who: "user",
+    };
+    let mut tx = db.write().await?;
+    store::landed(&mut tx, act, id, &commit).await?;
+    crash::point(&app.env, Side::Before, "convoy.landed");
+    tx.commit().await.map_err(DbError::from)?;
+    crash::point(&app.env, Side::After, "convoy.landed");
+    Ok(words)
+}
+
+/// Brings the work on `branch` of the convoy to the branch `to`: the commit, and what was done.
+async fn bring(
+    app: &App,
+    repo: &Repo,
+    convoy: &Convoy,
+    branch: &str,
+    to: &str,
+) -> Result<(String, String), Failure> {
+    let id = &convoy.id;
     let Some(commit) = repo.resolve(&format!("refs/heads/{branch}")).await? else {
         return Err(Failure::new(
             Kind::NotPossible,
@@ -80,31 +109,28 @@ pub(crate) async fn land(
     // One name for all tries: a try that was killed half way is tidied up by the next.
     let scratch = app.config()?.paths.scratch().join(format!("land-{id}"));
     crash::point(&app.env, Side::Before, "convoy.moved");
-    let landed = repo.land(base, &commit, &message, &scratch).await?;
+    let landed = repo.land(to, &commit, &message, &scratch).await?;
     crash::point(&app.env, Side::After, "convoy.moved");
-    let (commit, words) = match landed {
-        Landed::UpToDate => (commit, format!("{base} has all of {id} already")),
+    Ok(match landed {
+        Landed::UpToDate => (commit, format!("{to} has all of {id} already")),
         Landed::FastForward { commit } => {
-            let words = format!("{base} is at the work of {id} now ({})", short(&commit));
+            let words = format!("{to} is at the work of {id} now ({})", short(&commit));
             (commit, words)
         }
         Landed::Merged { commit } => {
-            let words = format!("Merged {id} into {base} ({})", short(&commit));
+            let words = format!("Merged {id} into {to} ({})", short(&commit));
             (commit, words)
         }
-        Landed::Refused(refusal) => return Err(refused(base, branch, &refusal)),
-    };
-    let act = Act {
-        ids: &app.ids,
-        now: app.now(),
-        who: "user",
-    };
-    let mut tx = db.write().await?;
-    store::landed(&mut tx, act, id, &commit).await?;
-    crash::point(&app.env, Side::Before, "convoy.landed");
-    tx.commit().await.map_err(DbError::from)?;
-    crash::point(&app.env, Side::After, "convoy.landed");
-    Ok(words)
+        Landed::Refused(refusal) => return Err(refused(to, branch, &refusal)),
+    })
+}
+
+fn no_repository(id: &ConvoyId) -> Failure {
+    Failure::new(
+        Kind::NotPossible,
+        format!("{id} works on no repository, so there is nothing to land"),
+    )
+    .hint("`rigs bead show ID` has the output of each bead")
 }
 
 fn short(commit: &str) -> &str {
