@@ -29,7 +29,7 @@ pub(super) const NO_PLACE: &str = "worktree";
 /// Runs the attempt to its end.
 pub(crate) async fn run(
     ctx: Context,
-    job: Job,
+    mut job: Job,
     notes: mpsc::Sender<Note>,
     leash: Leash,
 ) -> RunReport {
@@ -44,6 +44,12 @@ pub(crate) async fn run(
         Err(reason) => no_place(&reason.to_string()),
         Ok(place) => {
             ctx.after("worktree.made");
+            match worktree::so_far(&job, &place).await {
+                Ok(note) => job.prompt.extend(note),
+                Err(error) => {
+                    tracing::warn!(bead = %job.bead.id, "nothing is told of what was done: {error}");
+                }
+            }
             let tell = Teller {
                 job: &job,
                 notes: &notes,

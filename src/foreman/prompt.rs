@@ -223,7 +223,7 @@ fn handoff(last: &Attempt) -> Option<String> {
         let why = last.message.as_deref().map(|m| one_line(m, 200)).unwrap_or_default();
         format!(
             "{} worked on this task before and was interrupted ({}{}{why}). What it had done is in the worktree: \
-             look at `git log` and `git diff`, keep what is good, and finish the task.",
+             look at it, keep what is good, and finish the task.",
             last.provider,
             last.status,
             if why.is_empty() { "" } else { ": " },

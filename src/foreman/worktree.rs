@@ -1,5 +1,6 @@
 //! The place a bead is worked on: a git worktree of its own, or a private folder for text work.
 
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -66,15 +67,24 @@ pub(crate) async fn prepare(
     let dir = ctx.paths.worktree(job.bead_id());
     private_dir(ctx.paths.worktrees())?;
     let branch = bead_branch(job.bead_id());
-    let keeps = job.keeps_worktree && dir.is_dir() && job.base_commit.is_some();
+    let keeps = job.keeps_worktree && job.base_commit.is_some();
     let base = if keeps {
         job.base_commit.clone().unwrap_or(head)
     } else {
         head
     };
-    if keeps {
+    if keeps && dir.is_dir() {
         repo.add_worktree(&dir, &branch, &base).await?;
         share(ctx, &root, &dir)?;
+    } else if keeps {
+        // Somebody removed it; what was done in it is in the repository.
+        repo.add_worktree(&dir, &branch, &base).await?;
+        let work = attempt_ref(job.bead_id(), job.fence.attempt - 1);
+        if let Some(work) = repo.resolve(&work).await? {
+            repo.worktree(&dir).reset_hard(&work).await?;
+        }
+        share(ctx, &root, &dir)?;
+        setup(ctx, job, &dir, stop).await?;
     } else {
         if dir.exists() {
             repo.remove_worktree(&dir).await?;
@@ -90,6 +100,36 @@ pub(crate) async fn prepare(
         repo: Some(repo),
         base: Some(base),
     })
+}
+
+/// Most files that a note about a worktree names.
+const MOST_NAMED: usize = 40;
+
+/// What a new agent should know of a worktree that another attempt left: how it differs from what
+/// the task began with. Nothing for an agent that was there.
+pub(crate) async fn so_far(job: &Job, place: &Place) -> Result<Option<String>, GitError> {
+    let (Some(repo), Some(base), true) = (&place.repo, &place.base, job.keeps_worktree) else {
+        return Ok(None);
+    };
+    if job.resume.is_some() {
+        return Ok(None);
+    }
+    let changed = repo.worktree(&place.dir).changed_files(base).await?;
+    if changed.is_empty() {
+        return Ok(Some(
+            "\nNothing is changed in the worktree so far.\n".to_owned(),
+        ));
+    }
+    let mut note = format!("\nChanged in the worktree so far (`git diff {base}` shows how):\n");
+    for file in changed.iter().take(MOST_NAMED) {
+        let path = crate::core::text::one_line(&file.path, 200);
+        let _ = writeln!(note, "- {path} (+{} -{})", file.added, file.deleted);
+    }
+    let more = changed.len().saturating_sub(MOST_NAMED);
+    if more > 0 {
+        let _ = writeln!(note, "- and {more} more");
+    }
+    Ok(Some(note))
 }
 
 /// The head of the convoy's integration branch; made at the base commit when it is not there yet.

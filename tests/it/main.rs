@@ -20,6 +20,7 @@ mod flow;
 mod forecast;
 mod gate;
 mod goal;
+mod going_on;
 mod harness;
 mod hostile;
 mod injection;

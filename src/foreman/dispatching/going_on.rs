@@ -96,3 +96,6 @@ pub(in crate::foreman) async fn session_usage(
     }
     Ok(sum)
 }
+
+#[cfg(test)]
+mod tests;
