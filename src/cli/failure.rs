@@ -206,7 +206,9 @@ impl From<DbError> for Failure {
                 "move the file away and restore a copy of it; with an empty store, repositories and branches are untouched"
             }
             DbError::ReadOnly { .. } => "check the owner and mode of the file and of its folder",
-            DbError::Full(_) => "free some space; nothing that was stored is lost",
+            DbError::Full(_) => {
+                "free some space, then run it again: nothing that was stored is lost"
+            }
             DbError::Busy(_) => "try again; `rigs status` names the foreman that is running",
             DbError::Open { .. } => {
                 "check the folder with `ls -la`, or choose another with --home DIR"

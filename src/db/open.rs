@@ -60,7 +60,7 @@ pub(crate) enum DbError {
         #[source]
         source: sqlx::Error,
     },
-    #[error("the disk is full")]
+    #[error("the store cannot grow: the disk is full, or a quota or limit is reached")]
     Full(#[source] sqlx::Error),
     #[error("the store is locked by another process")]
     Busy(#[source] sqlx::Error),
@@ -87,7 +87,10 @@ fn named(path: &str) -> String {
 
 impl From<sqlx::Error> for DbError {
     fn from(error: sqlx::Error) -> Self {
-        match primary_code(&error) {
+        if extended_code(&error) == Some(SQLITE_IOERR_WRITE) {
+            return Self::Full(error);
+        }
+        match extended_code(&error).map(|code| code & 0xff) {
             Some(SQLITE_FULL) => Self::Full(error),
             Some(SQLITE_BUSY | SQLITE_LOCKED) => Self::Busy(error),
             Some(SQLITE_READONLY) => Self::ReadOnly {
@@ -111,9 +114,11 @@ const SQLITE_CORRUPT: i32 = 11;
 const SQLITE_FULL: i32 = 13;
 const SQLITE_NOTADB: i32 = 26;
 
-fn primary_code(error: &sqlx::Error) -> Option<i32> {
-    let extended: i32 = error.as_database_error()?.code()?.parse().ok()?;
-    Some(extended & 0xff)
+/// A quota, or a limit on the size of files: to whoever has to help it is a full disk.
+const SQLITE_IOERR_WRITE: i32 = 778;
+
+fn extended_code(error: &sqlx::Error) -> Option<i32> {
+    error.as_database_error()?.code()?.parse().ok()
 }
 
 impl DbError {
@@ -165,10 +170,18 @@ impl Db {
     /// Begins a write transaction; takes SQLite's write lock at once. Do not ask for a reader
     /// while holding it: in [`Mode::OneShot`] there is one connection.
     pub(crate) async fn write(&self) -> Result<Tx, DbError> {
-        self.writer
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .map_err(|e| DbError::from(e).at(&self.path))
+        let begin = || self.writer.begin_with("BEGIN IMMEDIATE");
+        let begun = match begin().await {
+            // SQLite rolled back by itself (the disk was full), which this connection does not
+            // know: another one takes its place.
+            Err(sqlx::Error::InvalidSavePointStatement) => {
+                let confused = self.writer.acquire().await.map_err(DbError::from)?;
+                confused.close().await.map_err(DbError::from)?;
+                begin().await
+            }
+            begun => begun,
+        };
+        begun.map_err(|e| DbError::from(e).at(&self.path))
     }
 
     /// A connection for reading.

@@ -130,11 +130,12 @@ pub(crate) async fn work(
                     until,
                 };
                 let ended = drive(ctx, &lock, &orders, interrupts).await;
-                let mut tx = ctx.db.write().await?;
-                depot::serve(&mut tx, convoy, None).await?;
-                tx.commit().await?;
+                let left = leave(ctx, convoy).await;
                 lock.give_up().map_err(io)?;
-                return ended;
+                // What ended the loop is the error to tell, not what it kept from being tidied up.
+                let ended = ended?;
+                left?;
+                return Ok(ended);
             }
             Asked::Theirs(_) => {
                 if role.replace(Role::Following).is_none() {
@@ -150,6 +151,13 @@ pub(crate) async fn work(
             }
         }
     }
+}
+
+/// Nobody waits for the convoy any more.
+async fn leave(ctx: &Context, convoy: &ConvoyId) -> Result<(), ForemanError> {
+    let mut tx = ctx.db.write().await?;
+    depot::serve(&mut tx, convoy, None).await?;
+    Ok(tx.commit().await?)
 }
 
 /// Whether a convoy that somebody else drives can go no further.

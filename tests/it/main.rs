@@ -11,6 +11,7 @@ mod commands;
 mod conflict;
 mod conformance;
 mod dependencies;
+mod disk;
 mod docs;
 #[cfg(feature = "e2e")]
 mod e2e;

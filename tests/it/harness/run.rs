@@ -73,6 +73,16 @@ impl<'a> Run<'a> {
         self
     }
 
+    /// No file that it writes may grow beyond so many bytes: beyond, the disk is full.
+    pub(crate) fn file_limit(mut self, bytes: u64) -> Self {
+        let blocks = bytes / 512;
+        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        let program = std::mem::replace(&mut self.program, "/bin/sh".into());
+        let shell = ["-c".into(), script.into(), program.into_os_string()];
+        self.args.splice(0..0, shell);
+        self
+    }
+
     /// Its clock is the real one: for commands that wait for something outside of them.
     pub(crate) fn real_time(mut self) -> Self {
         self.vars.remove("RIGS_TEST_TIME");
