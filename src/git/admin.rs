@@ -136,7 +136,12 @@ pub(super) fn lock(admin: &Path) -> io::Result<()> {
 /// Locks that a killed git left in the admin folder. Nobody else works in a worktree when rigs
 /// writes in it: its run has ended.
 pub(super) fn unlock_index(admin: &Path) -> io::Result<()> {
-    for lock in ["index.lock", "HEAD.lock"] {
+    for lock in [
+        "index.lock",
+        "HEAD.lock",
+        "ORIG_HEAD.lock",
+        "MERGE_HEAD.lock",
+    ] {
         missing_is_fine(fs::remove_file(admin.join(lock)))?;
     }
     Ok(())
