@@ -7,6 +7,8 @@ mod completions;
 mod config;
 mod convoy;
 mod cost;
+mod database;
+mod doctor;
 mod events;
 pub(crate) mod failure;
 pub(crate) mod find;
@@ -15,6 +17,7 @@ mod goal;
 mod init;
 mod input;
 mod model;
+mod notify;
 pub(crate) mod output;
 pub(crate) mod page;
 mod policy;
@@ -23,7 +26,9 @@ mod repo;
 mod schema;
 mod signals;
 mod status;
+mod stop;
 mod tank;
+mod thaw;
 mod trust;
 mod usage;
 pub(crate) mod when;
@@ -115,12 +120,19 @@ enum Command {
     #[command(subcommand)]
     Policy(policy::Command),
     Trust(trust::Args),
+    Stop(stop::Args),
+    Thaw(thaw::Args),
+    #[command(subcommand)]
+    Notify(notify::Command),
     Status(status::Args),
     Why(why::Args),
     Events(events::Args),
     Cost(cost::Args),
     #[command(subcommand)]
     Config(config::Command),
+    #[command(subcommand)]
+    Db(database::Command),
+    Doctor(doctor::Args),
     Schema(schema::Args),
     Completions(completions::Args),
 }
@@ -150,7 +162,10 @@ pub(crate) fn run(args: &[OsString], env: Env) -> ExitCode {
 
 fn dispatch(command: Command, app: &mut App) -> Ended {
     // One command needs one thread; the foreman's loop serves many children at once.
-    let mut builder = if matches!(command, Command::Goal(_) | Command::Foreman(_)) {
+    let mut builder = if matches!(
+        command,
+        Command::Goal(_) | Command::Foreman(_) | Command::Stop(_)
+    ) {
         tokio::runtime::Builder::new_multi_thread()
     } else {
         tokio::runtime::Builder::new_current_thread()
@@ -171,11 +186,16 @@ fn dispatch(command: Command, app: &mut App) -> Ended {
             Command::Foreman(command) => foreman::run(command, app).await,
             Command::Policy(command) => policy::run(command, app).await,
             Command::Trust(args) => trust::run(args, app).await,
+            Command::Stop(args) => stop::run(args, app).await,
+            Command::Thaw(args) => thaw::run(args, app).await,
+            Command::Notify(command) => notify::run(command, app).await,
             Command::Status(args) => status::run(args, app).await,
             Command::Why(args) => why::run(args, app).await,
             Command::Events(args) => events::run(args, app).await,
             Command::Cost(args) => cost::run(args, app).await,
             Command::Config(command) => config::run(command, app),
+            Command::Db(command) => database::run(command, app).await,
+            Command::Doctor(args) => doctor::run(args, app).await,
             Command::Schema(args) => schema::run(args, app),
             Command::Completions(args) => completions::run(&args, app),
         }

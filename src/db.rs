@@ -6,6 +6,7 @@ pub(crate) mod events;
 mod open;
 #[cfg(test)]
 mod schema_tests;
+pub(crate) mod upkeep;
 
 pub(crate) use events::{Act, Event, EventType, NewEvent};
 pub(crate) use open::{Db, DbError, Mode, Tx};

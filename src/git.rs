@@ -22,6 +22,7 @@ mod blob;
 mod command;
 mod diff;
 mod land;
+mod list;
 mod merge;
 mod names;
 mod refs;

@@ -15,6 +15,7 @@
 
 mod ask;
 mod children;
+mod detach;
 mod family;
 mod interactive;
 mod run;
@@ -32,7 +33,8 @@ use std::time::Duration;
 
 pub(crate) use ask::{Asked, ask};
 pub(crate) use children::{become_subreaper, reap_adopted};
-pub(crate) use family::end_marked;
+pub(crate) use detach::{detach, interrupt, let_go};
+pub(crate) use family::{end_marked, marked};
 pub(crate) use interactive::interactive;
 pub(crate) use run::run;
 pub(crate) use running::{Next, Running, start};

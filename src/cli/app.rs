@@ -14,6 +14,8 @@ pub(crate) struct App {
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
     given: Given,
+    verbose: u8,
+    quiet: bool,
     config: Result<Config, ConfigError>,
     /// A test hook that cannot be read.
     bad_hook: Option<Failure>,
@@ -51,6 +53,8 @@ impl App {
             clock,
             ids,
             given,
+            verbose: global.verbose,
+            quiet: global.quiet,
             config,
             bad_hook,
         }
@@ -59,6 +63,14 @@ impl App {
     /// Whether everything that every command needs is there.
     pub(crate) fn prepared(&mut self) -> Result<(), Failure> {
         self.bad_hook.take().map_or(Ok(()), Err)
+    }
+
+    /// What was said about output, for a process that is to speak likewise.
+    pub(crate) fn output_flags(&self) -> Vec<std::ffi::OsString> {
+        let json = self.out.is_json().then(|| "--json".into());
+        let quiet = self.quiet.then(|| "--quiet".into());
+        let verbose = (0..self.verbose).map(|_| "--verbose".into());
+        json.into_iter().chain(quiet).chain(verbose).collect()
     }
 
     pub(crate) fn now(&self) -> Timestamp {

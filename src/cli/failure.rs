@@ -203,7 +203,7 @@ impl From<DbError> for Failure {
             DbError::Newer { .. } => "install the newer rigs again; this store stays as it is",
             DbError::Foreign { .. } => "choose another folder with --home DIR or RIGS_HOME",
             DbError::Corrupt { .. } => {
-                "move the file away and restore a copy of it; with an empty store, repositories and branches are untouched"
+                "`rigs db backup` made copies, if you did: put one in its place; with an empty store, repositories and branches are untouched"
             }
             DbError::ReadOnly { .. } => "check the owner and mode of the file and of its folder",
             DbError::Full(_) => {

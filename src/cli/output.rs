@@ -136,6 +136,11 @@ impl Output {
         Ok(self.stderr.write_all(text.as_bytes())?)
     }
 
+    /// What another process of ours has said on its stderr.
+    pub(crate) fn relay(&mut self, text: &str) -> Result<(), Failure> {
+        Ok(self.stderr.write_all(clean(text).as_bytes())?)
+    }
+
     /// Something that the person should know; also with `--quiet`.
     pub(crate) fn warn(&mut self, text: impl AsRef<str>) -> Result<(), Failure> {
         let text = format!("{WARN}warning:{WARN:#} {}\n", clean(text.as_ref()));

@@ -4,7 +4,7 @@ mod add;
 mod detect;
 mod list;
 mod remove;
-mod test;
+pub(crate) mod test;
 
 use std::path::Path;
 

@@ -1,12 +1,11 @@
 //! `rigs status`
 
-use super::page::{BOLD, DIM, Table, cell};
+use super::page::{BOLD, DIM, Table, WARN, cell};
 use super::when::{Due, ago};
-use super::{App, Ended, Exit, bead, tank};
+use super::{App, Ended, Exit, bead, foreman, tank};
 use crate::core::text::{count, thousands};
 use crate::core::{MicroUsd, Usage};
 use crate::db::Mode;
-use crate::foreman;
 use crate::view;
 
 /// Show the overview: tanks, queue, runs, today's tokens and cost, what happens next
@@ -23,8 +22,7 @@ pub(crate) async fn run(_: Args, app: &mut App) -> Ended {
     let now = app.now();
     let mut status = view::status::status(&mut conn, now).await?;
     status.tanks = tank::all(app, &mut conn).await?;
-    status.foreman = foreman::lock::holder(&app.config()?.paths.lock())
-        .map(|owner| view::status::ForemanView { pid: owner.pid });
+    status.foreman = foreman::Drivers::look(&app.config()?.paths).view();
     app.out.answer(&status, |page| {
         tank::text::list(page, &status.tanks, now);
         page.blank();
@@ -59,9 +57,12 @@ pub(crate) async fn run(_: Args, app: &mut App) -> Ended {
             page.table(&table);
         }
         page.blank();
+        if let Some(held) = &status.halted {
+            page.styled(WARN, super::stop::words(held, now));
+        }
         let foreman = match &status.foreman {
             Some(foreman) => format!("pid {}", foreman.pid),
-            None => "none runs; `rigs foreman start --foreground` works on what is queued".into(),
+            None => "none runs; `rigs foreman start` works on what is queued".into(),
         };
         page.fields(&[
             ("foreman", Some(foreman)),

@@ -2,12 +2,13 @@
 
 use serde_json::Value;
 
-use super::page::{BOLD, DIM, Page, Table, cell};
+use super::page::{BOLD, DIM, Page, Table, WARN, cell};
 use super::when::clock;
 use super::{App, Ended, Exit, find};
-use crate::core::Timestamp;
 use crate::core::text::{one_line, thousands};
+use crate::core::{BeadStatus, Timestamp};
 use crate::db::{Event, Mode};
+use crate::depot::store as depot;
 use crate::view;
 
 /// Say why a bead is where it is: every decision about it, with its inputs
@@ -26,11 +27,23 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
     let db = app.store(Mode::OneShot).await?;
     let mut conn = db.read().await?;
     let id = find::bead(&mut conn, &args.id).await?;
-    let why = view::why::why(&mut conn, &id).await?;
+    let mut why = view::why::why(&mut conn, &id).await?;
     let now = app.now();
+    if matches!(why.status, BeadStatus::Pending | BeadStatus::Queued) {
+        let halted = depot::halted(&mut conn).await?;
+        let limits = &app.config()?.settings.foreman;
+        why.held_back = match halted {
+            Some(held) => Some(super::stop::words(&held, now)),
+            None => crate::foreman::host::crowded_now(limits)
+                .map(|why| format!("Nothing more is started for now: {why}")),
+        };
+    }
     app.out.answer(&why, |page| {
         page.styled(BOLD, format!("{}  {}", why.bead_id, why.title));
         page.line(format!("{}: {}", why.status, why.now));
+        if let Some(held) = &why.held_back {
+            page.styled(WARN, held);
+        }
         page.blank();
         for event in &why.events {
             show(page, event, now);

@@ -172,8 +172,32 @@ pub(crate) fn check(settings: &Settings, root: &Node) -> Vec<Problem> {
         &["sources", "github"],
         "is a tank of the name of a provider; call the provider something else",
     );
+    c.require(
+        settings
+            .foreman
+            .max_load_per_core
+            .is_none_or(|load| load.is_finite() && load > 0.0),
+        &["foreman", "max_load_per_core"],
+        "must be more than 0",
+    );
+    notify(&mut c, settings);
     budget(&mut c, settings);
     c.problems
+}
+
+fn notify(c: &mut Checker<'_>, settings: &Settings) {
+    let notify = &settings.notify;
+    if let Some(url) = &notify.webhook_url {
+        provider::base_url(c, &["notify", "webhook_url"], url);
+    }
+    let path = ["notify", "webhook_secret_env"];
+    provider::variable(c, &path, notify.webhook_secret_env.as_deref());
+    let command = notify.webhook_secret_command.as_ref();
+    c.require(
+        command.is_none_or(|argv| argv.first().is_some_and(|program| !program.is_empty())),
+        &["notify", "webhook_secret_command"],
+        "must begin with a program",
+    );
 }
 
 fn budget(c: &mut Checker<'_>, settings: &Settings) {

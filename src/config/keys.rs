@@ -4,23 +4,15 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 use super::problem::Problem;
 use super::settings::{
-    AssayerSettings, BudgetSettings, ForemanSettings, GateSettings, GeneralSettings, Price,
-    ProviderBudget, ProviderSettings, ReserveHours, RoutingSettings, Settings, SourcesSettings,
-    WindowLimit,
+    AssayerSettings, BudgetSettings, ForemanSettings, GateSettings, GeneralSettings,
+    NotifySettings, Price, ProviderBudget, ProviderSettings, ReserveHours, RoutingSettings,
+    Settings, SourcesSettings, WindowLimit,
 };
 use super::tree::{Content, Node};
 use crate::core::suggest::nearest;
 
 /// Keys of later versions: understood, but nothing here acts on them.
-const LATER: &[&str] = &[
-    "notify",
-    "gastown",
-    "database",
-    "gate.review",
-    "foreman.listen",
-    "foreman.max_load_per_core",
-    "foreman.min_free_memory",
-];
+const LATER: &[&str] = &["gastown", "database", "gate.review", "foreman.listen"];
 
 /// The keys of the table at `path`, or `None` where any key may stand.
 fn known(path: &[&str]) -> Option<&'static [&'static str]> {
@@ -41,6 +33,7 @@ fn known(path: &[&str]) -> Option<&'static [&'static str]> {
         ["foreman"] => Some(fields_of::<ForemanSettings>()),
         ["sources"] => Some(fields_of::<SourcesSettings>()),
         ["budget"] => Some(fields_of::<BudgetSettings>()),
+        ["notify"] => Some(fields_of::<NotifySettings>()),
         _ => None,
     }
 }

@@ -185,6 +185,7 @@ fn settings(root: &mut Node, env: &Env, problems: &mut Vec<Problem>) -> Settings
         foreman: section(root, &["foreman"], env, problems),
         sources: section(root, &["sources"], env, problems),
         budget: section(root, &["budget"], env, problems),
+        notify: section(root, &["notify"], env, problems),
         providers: std::collections::BTreeMap::new(),
     };
     let providers = root.nearest(&["providers"]);
@@ -260,6 +261,7 @@ fn expand(settings: &mut Settings, env: &Env) {
     };
     fix(&mut settings.general.worktree_dir);
     fix(&mut settings.general.policy_file);
+    fix(&mut settings.notify.webhook_secret_file);
     for provider in settings.providers.values_mut() {
         fix(&mut provider.api_key_file);
         fix(&mut provider.config_home);

@@ -32,9 +32,24 @@ impl Paths {
         self.home.join("rigs.db")
     }
 
+    /// Copies of the store that were not given another place.
+    pub(crate) fn backups(&self) -> PathBuf {
+        self.home.join("backups")
+    }
+
     /// Held by the running foreman.
     pub(crate) fn lock(&self) -> PathBuf {
         self.home.join("foreman.lock")
+    }
+
+    /// Held by the foreman in the background, also while it waits for its turn.
+    pub(crate) fn daemon_lock(&self) -> PathBuf {
+        self.home.join("daemon.lock")
+    }
+
+    /// What the foreman in the background says.
+    pub(crate) fn foreman_log(&self) -> PathBuf {
+        self.home.join("logs").join("foreman.log")
     }
 
     pub(crate) fn models(&self) -> PathBuf {

@@ -3,6 +3,7 @@
 
 mod amounts;
 mod budget;
+mod notify;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::amounts::{Price, ReserveHours, WindowLimit};
 pub(crate) use self::budget::{BudgetSettings, ProviderBudget};
+pub(crate) use self::notify::{NotifySettings, Occasion};
 use crate::core::time::Span;
 use crate::core::{Capability, Permission, ProviderKind, ProviderName, Strategy, TaskType};
 
@@ -27,6 +29,7 @@ pub(crate) struct Settings {
     pub(crate) foreman: ForemanSettings,
     pub(crate) sources: SourcesSettings,
     pub(crate) budget: BudgetSettings,
+    pub(crate) notify: NotifySettings,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -270,6 +273,10 @@ pub(crate) struct ForemanSettings {
     pub(crate) grace: Span,
     /// How long a claim lasts without a heartbeat.
     pub(crate) lease: Span,
+    /// With less memory available than this, in MB, nothing more is started. 0: never mind.
+    pub(crate) min_free_memory: u64,
+    /// With a higher load per core, over a minute, nothing more is started; no limit when not set.
+    pub(crate) max_load_per_core: Option<f64>,
 }
 
 impl Default for ForemanSettings {
@@ -277,6 +284,8 @@ impl Default for ForemanSettings {
         Self {
             grace: Span(std::time::Duration::from_secs(10)),
             lease: Span(std::time::Duration::from_mins(5)),
+            min_free_memory: 256,
+            max_load_per_core: None,
         }
     }
 }

@@ -79,6 +79,13 @@ pub(crate) fn render(found: &Detected) -> String {
 [foreman]
 # grace = "{grace}"             # how long a stop waits for running polecats
 # lease = "{lease}"
+# min_free_memory = {memory}       # MB; with less available, nothing more is started
+# max_load_per_core = 4.0
+
+[notify]
+# desktop = true             # when a bead is blocked or failed, at a wall, when a goal is over
+# webhook_url = "https://example.org/hook"   # signed: webhook_secret_env, _file or _command
+# on = ["blocked", "failed", "wall", "finished"]
 
 [sources]
 # github = true              # its limits as a tank of their own; agents call it
@@ -102,6 +109,7 @@ pub(crate) fn render(found: &Detected) -> String {
         assay = d.assayer.timeout,
         grace = d.foreman.grace,
         lease = d.foreman.lease,
+        memory = d.foreman.min_free_memory,
     );
     text.push_str(&sections);
     text
@@ -194,6 +202,7 @@ mod tests {
             [gate]
             [assayer]
             [foreman]
+            [notify]
             [sources]
             [budget]
             "#,

@@ -53,10 +53,13 @@ word_enum! {
         CircuitChanged = "circuit.changed",
         ForemanRecovered = "foreman.recovered",
         DispatchDecided = "dispatch.decided",
+        DispatchHalted = "dispatch.halted",
+        DispatchThawed = "dispatch.thawed",
         PolicyLoaded = "policy.loaded",
         PolicyRefused = "policy.refused",
         TrustGranted = "trust.granted",
         TrustRevoked = "trust.revoked",
+        NotifyFailed = "notify.failed",
     }
 }
 

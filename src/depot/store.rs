@@ -7,6 +7,7 @@ mod conflicts;
 mod convoys;
 mod edit;
 mod find;
+mod halt;
 mod promote;
 mod steps;
 mod stops;
@@ -15,8 +16,8 @@ mod tests;
 mod trust;
 
 pub(crate) use attempts::{
-    PastRow, attempts_of, complete_record, end_attempt, last_attempt, past_runs, refused_by,
-    running_attempts, session_started, started_run,
+    PastRow, attempts_of, bead_of_marker, complete_record, end_attempt, last_attempt, past_runs,
+    refused_by, running_attempts, session_started, started_run,
 };
 pub(crate) use beads::{add_dependency, dependencies_of, get, insert, list, status_counts};
 pub(crate) use claim::{
@@ -30,6 +31,7 @@ pub(crate) use convoys::{
 };
 pub(crate) use edit::edit;
 pub(crate) use find::{Found, find_bead, find_convoy};
+pub(crate) use halt::{Halted, halt, halted, thaw};
 pub(crate) use promote::{promote_due, promote_waiting};
 pub(crate) use steps::{
     accept, assay, charge, complete, count_failure, defer, finish, met_conflict, queue, release,

@@ -41,6 +41,7 @@ struct Run {
 impl Foreman<'_> {
     pub(super) async fn pass(&mut self) -> Result<(), ForemanError> {
         self.halt_if_due();
+        self.look_at_halt().await?;
         self.end_cancelled().await?;
         if !self.takes_new_work() {
             return Ok(());
@@ -128,6 +129,9 @@ impl Foreman<'_> {
         self.held.clear();
         let mut conn = self.ctx.db.read().await?;
         let ready = depot::ready(&mut conn, served, READY).await?;
+        if !self.has_room(!ready.is_empty()) {
+            return Ok(());
+        }
         let mut sight = self.sight(&mut conn).await?;
         let resolving = if self.active.values().any(|a| a.job.resolves.is_some()) {
             depot::open_conflicts(&mut conn, None).await?
@@ -156,18 +160,6 @@ impl Foreman<'_> {
 
     async fn sight(&self, conn: &mut Conn) -> Result<Sight, ForemanError> {
         Sight::of(self.ctx, self.policy.policy(), conn, self.ctx.clock.now()).await
-    }
-
-    fn convoy_is_full(&self, bead: &Ready) -> bool {
-        let Some(most) = bead.convoy_max_parallel else {
-            return false;
-        };
-        let running = self
-            .active
-            .values()
-            .filter(|a| a.job.bead.convoy_id == bead.convoy_id)
-            .count();
-        i64::try_from(running).unwrap_or(i64::MAX) >= most.max(1)
     }
 
     /// Decides about one bead and does it; whether capacity changed hands.
@@ -304,6 +296,10 @@ impl Foreman<'_> {
         let log = ctx.paths.attempt_log(&bead.id, number);
         let mut goes_on = Continuation::of(p, provider, last, refused);
         let mut tx = ctx.db.write().await?;
+        // Stopped since this pass began.
+        if depot::halted(&mut tx).await?.is_some() {
+            return Ok(false);
+        }
         if let Some(last) = last {
             // Done again on top of what was merged meanwhile, else it would meet it again.
             let conflict = depot::met_conflict(&mut tx, &bead.id, last.id).await?;

@@ -2,18 +2,18 @@
 //! the end of a stage, a signal, a due moment, a change of the store) and writes what follows.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::lock::Lock;
 use super::lookout::Lookout;
+use super::notify::Notifier;
 use super::orders::{Ended, Interrupt, Orders, Scope, Until};
 use super::stage::{Halt, Job, Leash, Note, RunReport, StageEnd};
-use super::{Context, ForemanError, crash, merge, polecat, recover, review};
+use super::{Context, ForemanError, crash};
 use crate::core::{BeadId, ConvoyId, Timestamp, Usage};
 use crate::depot::Ready;
 use crate::depot::store as depot;
@@ -53,7 +53,7 @@ impl Active {
         }
     }
 
-    fn leash(&self) -> Leash {
+    pub(super) fn leash(&self) -> Leash {
         Leash {
             token: self.token.clone(),
             halt: self.halt.subscribe(),
@@ -75,6 +75,9 @@ const NOTES: usize = 256;
 /// which a new bead has to be noticed, and some 20 µs of work.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// How often a machine without room is looked at again.
+const CROWDED: Duration = Duration::from_secs(5);
+
 pub(super) struct Foreman<'a> {
     pub(super) ctx: &'a Context,
     pub(super) owner: String,
@@ -85,12 +88,17 @@ pub(super) struct Foreman<'a> {
     /// Beads that no provider can take, with the reason, as of the last pass.
     pub(super) held: Vec<(BeadId, String)>,
     pub(super) lookout: Lookout,
+    pub(super) notifier: Notifier,
+    /// Why this machine has no room for one more agent, as of the last pass.
+    pub(super) crowded: Option<String>,
     pub(super) policy: Live,
-    stages: JoinSet<StageEnd>,
-    by_task: HashMap<Id, BeadId>,
-    notes: mpsc::Sender<Note>,
+    pub(super) stages: JoinSet<StageEnd>,
+    pub(super) by_task: HashMap<Id, BeadId>,
+    pub(super) notes: mpsc::Sender<Note>,
     stopping: Option<Stopping>,
     draining: bool,
+    /// A person stopped everything.
+    pub(super) frozen: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -119,16 +127,24 @@ pub(crate) async fn drive(
         merging: HashMap::new(),
         held: Vec::new(),
         lookout: Lookout::new(ctx),
+        notifier: Notifier::new(ctx).await?,
+        crowded: None,
         policy: super::rules::open(&ctx.settings, &ctx.paths)?,
         stages: JoinSet::new(),
         by_task: HashMap::new(),
         notes,
         stopping: None,
         draining: false,
+        frozen: false,
     };
-    for (job, report) in recover::recover(ctx, &f.owner).await? {
-        f.adopt(job, report);
+    if orders.until == Until::Tidied {
+        f.frozen = true;
+        f.take_over().await?;
+        f.sweep().await?;
+        return Ok(Ended::Over);
     }
+    f.look_at_halt().await?;
+    f.take_over().await?;
     f.sweep().await?;
     f.note_policy().await?;
     let mut watcher = ctx.db.read().await?;
@@ -138,6 +154,7 @@ pub(crate) async fn drive(
     loop {
         if look_again {
             f.pass().await?;
+            f.look_for_news().await?;
             crate::process::reap_adopted();
         }
         if f.active.is_empty() {
@@ -146,6 +163,7 @@ pub(crate) async fn drive(
         }
         if let Some(ended) = f.ended(orders).await? {
             f.sweep().await?;
+            f.tell_the_rest().await?;
             return Ok(ended);
         }
         look_again = false;
@@ -164,6 +182,9 @@ pub(crate) async fn drive(
             Some(reply) = f.lookout.asked.join_next(), if !f.lookout.asked.is_empty() => {
                 f.looked(reply).await?;
                 look_again = true;
+            }
+            Some(done) = f.notifier.sending.join_next(), if !f.notifier.sending.is_empty() => {
+                f.told_outside(done).await?;
             }
             Some(signal) = interrupts.recv() => f.interrupt(signal),
             () = ctx.reload.notified() => look_again |= f.look_at_policy(true).await?,
@@ -206,7 +227,7 @@ impl Foreman<'_> {
         let mut wake = heartbeat;
         if let Some(stop) = self.stopping.filter(|s| !s.halted) {
             wake = wake.min(stop.at);
-        } else if !self.draining {
+        } else if self.takes_new_work() {
             let mut conn = self.ctx.db.read().await?;
             let due = depot::next_due(&mut conn, None).await?;
             wake = due.map_or(wake, |due| due.min(wake));
@@ -215,13 +236,16 @@ impl Foreman<'_> {
                 crash::leap(&self.ctx.env, &self.ctx.clock, due);
             }
             wake = self.lookout.next().map_or(wake, |due| due.min(wake));
+            if self.crowded.is_some() {
+                wake = wake.min(self.ctx.clock.now() + CROWDED);
+            }
         }
         // What is due but could not be taken up just now is looked at again in a moment.
         Ok(wake.max(self.ctx.clock.now() + Duration::from_millis(200)))
     }
 
     pub(super) fn takes_new_work(&self) -> bool {
-        self.stopping.is_none() && !self.draining
+        self.stopping.is_none() && !self.draining && !self.frozen
     }
 
     fn interrupt(&mut self, signal: Interrupt) {
@@ -260,8 +284,12 @@ impl Foreman<'_> {
                 .is_empty()
                 .then_some(Ended::Interrupted(stop.signal)));
         }
-        let Until::Over { convoy, wait } = &orders.until else {
-            return Ok(None);
+        let (convoy, wait) = match &orders.until {
+            Until::Over { .. } | Until::Frozen if self.frozen => {
+                return Ok(self.active.is_empty().then_some(Ended::Halted));
+            }
+            Until::Stopped | Until::Frozen | Until::Tidied => return Ok(None),
+            Until::Over { convoy, wait } => (convoy, wait),
         };
         let mut conn = self.ctx.db.read().await?;
         let progress = depot::progress(&mut conn, convoy).await?;
@@ -312,67 +340,5 @@ impl Foreman<'_> {
         let of_it = |id: &BeadId| beads.iter().any(|b| b.id == *id);
         let held = self.held.iter().filter(|(id, _)| of_it(id));
         Ok(held.cloned().collect())
-    }
-
-    pub(super) fn spawn_run(&mut self, active: Active) {
-        let (ctx, job, notes, leash) = (
-            self.ctx.with(Arc::clone(&active.job.settings)),
-            active.job.clone(),
-            self.notes.clone(),
-            active.leash(),
-        );
-        let id = active.job.bead.id.clone();
-        self.active.insert(id.clone(), active);
-        let run =
-            async move { StageEnd::Ran(Box::new(polecat::run(ctx, job, notes, leash).await)) };
-        let task = self.stages.spawn(run).id();
-        self.by_task.insert(task, id);
-    }
-
-    pub(super) fn spawn_review(&mut self, id: &BeadId) {
-        let Some(active) = self.active.get(id) else {
-            return;
-        };
-        let ctx = self.ctx.with(Arc::clone(&active.job.settings));
-        let (job, leash) = (active.job.clone(), active.leash());
-        let (commit, output) = (active.commit.clone(), active.output.clone());
-        let look = async move {
-            StageEnd::Reviewed(review::review(ctx, job, commit, output, leash).await)
-        };
-        let task = self.stages.spawn(look).id();
-        self.by_task.insert(task, id.clone());
-    }
-
-    pub(super) fn spawn_merge(&mut self, id: &BeadId) {
-        let Some(active) = self.active.get(id) else {
-            return;
-        };
-        let ctx = self.ctx.with(Arc::clone(&active.job.settings));
-        let (job, leash) = (active.job.clone(), active.leash());
-        let (commit, output) = (active.commit.clone(), active.output.clone());
-        let bring_in =
-            async move { StageEnd::Merged(merge::merge(ctx, job, commit, output, leash).await) };
-        let task = self.stages.spawn(bring_in).id();
-        self.by_task.insert(task, id.clone());
-    }
-
-    async fn stage_ended(
-        &mut self,
-        done: Result<(Id, StageEnd), JoinError>,
-    ) -> Result<(), ForemanError> {
-        let (task, end) = match done {
-            Ok((task, end)) => (task, Ok(end)),
-            Err(error) => (error.id(), Err(error.to_string())),
-        };
-        let Some(id) = self.by_task.remove(&task) else {
-            return Ok(());
-        };
-        match end {
-            Ok(StageEnd::Ran(report)) => self.ran(&id, *report).await,
-            Ok(StageEnd::Reviewed(verdict)) => self.reviewed(&id, verdict).await,
-            Ok(StageEnd::Merged(report)) => self.merged(&id, report).await,
-            // A panic of a stage is a failed bead, not the end of the night.
-            Err(panic) => self.stage_broke(&id, &panic).await,
-        }
     }
 }

@@ -118,7 +118,7 @@ pub(crate) async fn work(
             path: path.clone(),
             source,
         };
-        match lock::ask(&path, &me, &ctx.clock).map_err(io)? {
+        match lock::ask(&path, &me, lock::Driver::Goal, &ctx.clock).map_err(io)? {
             Asked::Mine(lock) => {
                 told(Role::Driving);
                 let until = Until::Over {
@@ -170,12 +170,15 @@ async fn standing(
     let progress = depot::progress(&mut conn, convoy).await?;
     let status = depot::convoy(&mut conn, convoy).await?.map(|c| c.status);
     let due = depot::next_due(&mut conn, Some(convoy)).await?;
+    let halted = depot::halted(&mut conn).await?.is_some();
     let only = std::slice::from_ref(convoy);
     let is_open = !depot::pending(&mut conn, Some(only), 1).await?.is_empty();
     let is_ready = !depot::ready(&mut conn, Some(only), 1).await?.is_empty();
     drop(conn);
     Ok(if progress.is_still() {
         Some(Ended::Over)
+    } else if halted {
+        Some(Ended::Halted)
     } else if status == Some(ConvoyStatus::Paused) && progress.active == 0 {
         Some(Ended::Paused)
     } else if progress.active > 0 || is_open {

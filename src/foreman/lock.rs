@@ -7,7 +7,20 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use crate::core::id::Owner;
-use crate::core::{Clock, Ids};
+use crate::core::words::word_enum;
+use crate::core::{Clock, Ids, Timestamp};
+
+word_enum! {
+    /// For what a process runs the loop.
+    pub(crate) enum Driver as "driver" {
+        /// `foreman start`: everything in the store.
+        Foreman = "foreman",
+        /// A goal that somebody waits for; it ends with it.
+        Goal = "goal",
+        /// `stop --all`: only to put back what is running.
+        Stop = "stop",
+    }
+}
 
 /// The right to run the loop; given up when dropped.
 #[derive(Debug)]
@@ -20,8 +33,32 @@ pub(crate) struct Lock {
 #[derive(Debug)]
 pub(crate) enum Asked {
     Mine(Lock),
-    /// Somebody else runs the loop; who, when its line could be read.
-    Theirs(Option<Owner>),
+    /// Somebody else has it; who, when its line could be read.
+    Theirs(Option<Holder>),
+}
+
+/// What the file says about who holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Holder {
+    pub(crate) owner: Owner,
+    pub(crate) since: Option<Timestamp>,
+    pub(crate) driver: Option<Driver>,
+}
+
+impl Holder {
+    /// Whether that very process still runs.
+    pub(crate) fn is_alive(&self) -> bool {
+        crate::process::is_alive(self.owner.pid, self.owner.started)
+    }
+
+    fn read(line: &str) -> Option<Self> {
+        let mut words = line.split_whitespace();
+        Some(Self {
+            owner: words.next()?.parse().ok()?,
+            since: words.next().and_then(|w| w.parse().ok()),
+            driver: words.next().and_then(|w| w.parse().ok()),
+        })
+    }
 }
 
 /// This process as the owner of leases.
@@ -36,7 +73,12 @@ pub(crate) fn myself(ids: &Ids) -> Owner {
 }
 
 /// Takes the lock, or says who has it. Never waits.
-pub(crate) fn ask(path: &Path, owner: &Owner, clock: &Clock) -> std::io::Result<Asked> {
+pub(crate) fn ask(
+    path: &Path,
+    owner: &Owner,
+    driver: Driver,
+    clock: &Clock,
+) -> std::io::Result<Asked> {
     let mut file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -48,7 +90,7 @@ pub(crate) fn ask(path: &Path, owner: &Owner, clock: &Clock) -> std::io::Result<
         Ok(()) => {
             file.set_len(0)?;
             file.rewind()?;
-            writeln!(file, "{owner} {}", clock.now())?;
+            writeln!(file, "{owner} {} {driver}", clock.now())?;
             file.sync_data()?;
             Ok(Asked::Mine(Lock {
                 file,
@@ -59,7 +101,7 @@ pub(crate) fn ask(path: &Path, owner: &Owner, clock: &Clock) -> std::io::Result<
             let mut line = String::new();
             // The holder may be writing this line just now; not being able to read it is fine.
             let holder = match file.take(256).read_to_string(&mut line) {
-                Ok(_) => line.split(' ').next().and_then(|o| o.parse().ok()),
+                Ok(_) => Holder::read(&line),
                 Err(_) => None,
             };
             Ok(Asked::Theirs(holder))
@@ -68,11 +110,15 @@ pub(crate) fn ask(path: &Path, owner: &Owner, clock: &Clock) -> std::io::Result<
     }
 }
 
-/// Who runs the loop, without asking for the lock; `None` when nobody does.
-pub(crate) fn holder(path: &Path) -> Option<Owner> {
-    let line = std::fs::read_to_string(path).ok()?;
-    let owner: Owner = line.split(' ').next()?.parse().ok()?;
-    crate::process::is_alive(owner.pid, owner.started).then_some(owner)
+/// Who holds the lock, without asking for it; `None` when nobody does.
+pub(crate) fn holder(path: &Path) -> Option<Holder> {
+    let mut line = String::new();
+    File::open(path)
+        .ok()?
+        .take(256)
+        .read_to_string(&mut line)
+        .ok()?;
+    Holder::read(&line).filter(Holder::is_alive)
 }
 
 impl Lock {
@@ -94,6 +140,14 @@ mod tests {
     use crate::core::clock::FakeClock;
 
     #[test]
+    fn a_line_of_an_older_rigs_still_says_who_holds() {
+        let old = Holder::read("7.9.t 2026-11-20T08:00:00.000Z\n").unwrap();
+        assert_eq!((old.owner.pid, old.driver), (7, None));
+        assert_eq!(Holder::read(""), None);
+        assert_eq!(Holder::read("garbage\u{1b}[2J"), None);
+    }
+
+    #[test]
     fn one_holder_at_a_time_and_the_other_learns_who() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("foreman.lock");
@@ -103,14 +157,20 @@ mod tests {
             started: 2,
             token: "t".into(),
         };
-        let Asked::Mine(lock) = ask(&path, &me, &clock).unwrap() else {
+        let asked = |driver| ask(&path, &me, driver, &clock).unwrap();
+        let Asked::Mine(lock) = asked(Driver::Goal) else {
             panic!("free lock not given")
         };
-        let Asked::Theirs(holder) = ask(&path, &me, &clock).unwrap() else {
+        let Asked::Theirs(holder) = asked(Driver::Foreman) else {
             panic!("lock given twice")
         };
-        assert_eq!(holder, Some(me.clone()));
+        let want = Holder {
+            owner: me.clone(),
+            since: Some(clock.now()),
+            driver: Some(Driver::Goal),
+        };
+        assert_eq!(holder, Some(want));
         lock.give_up().unwrap();
-        assert!(matches!(ask(&path, &me, &clock).unwrap(), Asked::Mine(_)));
+        assert!(matches!(asked(Driver::Foreman), Asked::Mine(_)));
     }
 }

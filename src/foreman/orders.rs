@@ -16,6 +16,10 @@ pub(crate) enum Scope {
 pub(crate) enum Until {
     /// Never: only when it is told to.
     Stopped,
+    /// When it was cleaned up behind foremen that are gone.
+    Tidied,
+    /// When everything stands still: nothing runs any more, and nothing may be started.
+    Frozen,
     /// When this convoy can go no further; with `wait` unset also at a wall.
     Over { convoy: ConvoyId, wait: bool },
 }
@@ -46,5 +50,7 @@ pub(crate) enum Ended {
     Waiting(Timestamp),
     /// A person paused the convoy.
     Paused,
+    /// A person stopped everything.
+    Halted,
     Interrupted(Interrupt),
 }

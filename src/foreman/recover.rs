@@ -91,7 +91,7 @@ async fn sweep_scratch(ctx: &Context) -> Result<(), ForemanError> {
 }
 
 /// Whether the process that owns a lease has ended. An owner that cannot be read is gone.
-fn is_gone(owner: &str) -> bool {
+pub(crate) fn is_gone(owner: &str) -> bool {
     let owner: Result<Owner, ()> = owner.parse();
     owner.map_or(true, |o| !crate::process::is_alive(o.pid, o.started))
 }

@@ -38,7 +38,7 @@ fn builder() -> ClientBuilder {
 }
 
 /// A client for calls: follows no redirect, so that a key goes to the named server only.
-fn call_client() -> Result<Client, LlmError> {
+pub(crate) fn call_client() -> Result<Client, LlmError> {
     builder()
         .redirect(redirect::Policy::none())
         .build()

@@ -84,7 +84,7 @@ fn command(spec: &Spec, marker: &str) -> Command {
     reason = "setsid has no safe form in Command; between fork and exec only two system calls are \
               made, which allocate nothing and take no lock"
 )]
-fn in_own_session(command: &mut Command) {
+pub(super) fn in_own_session(command: &mut Command) {
     let before_exec = || {
         setsid()?;
         close_on_exec();

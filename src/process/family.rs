@@ -178,6 +178,17 @@ impl Pause {
     }
 }
 
+/// Processes that carry the marker of some run, with it. Of another user's nothing is known.
+pub(crate) fn marked() -> Vec<(u32, String)> {
+    let me = std::process::id();
+    let marker = |e: &Entry| String::from_utf8(table::variable(e.pid, MARKER)?).ok();
+    table::all()
+        .into_iter()
+        .filter(|e| e.pid != me && !e.zombie)
+        .filter_map(|e| Some((e.pid, marker(&e)?)))
+        .collect()
+}
+
 /// Ends what an earlier process (one that was killed) left of a run: TERM, `grace`, KILL to
 /// every live process that carries `marker`, to the session of `leader` (its id and start time)
 /// while that very process leads it, and to all their descendants. Never by a bare id.

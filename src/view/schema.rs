@@ -92,6 +92,11 @@ pub(crate) const KINDS: &[Kind] = &[
         schema: of::<super::model::ModelView>,
     },
     Kind {
+        name: "notify-test",
+        from: "notify test",
+        schema: of::<super::notify::Told>,
+    },
+    Kind {
         name: "policy",
         from: "policy list",
         schema: of::<super::policy::PolicyView>,
@@ -130,6 +135,46 @@ pub(crate) const KINDS: &[Kind] = &[
         name: "source",
         from: "tank refresh (a list of these)",
         schema: of::<super::source::SourceView>,
+    },
+    Kind {
+        name: "backup",
+        from: "db backup",
+        schema: of::<super::doctor::Backup>,
+    },
+    Kind {
+        name: "store-check",
+        from: "db check",
+        schema: of::<super::doctor::StoreCheck>,
+    },
+    Kind {
+        name: "doctor",
+        from: "doctor",
+        schema: of::<super::doctor::Report>,
+    },
+    Kind {
+        name: "foreman-started",
+        from: "foreman start",
+        schema: of::<super::foreman::Started>,
+    },
+    Kind {
+        name: "foreman-status",
+        from: "foreman status",
+        schema: of::<super::foreman::ForemanStatus>,
+    },
+    Kind {
+        name: "foreman-stopped",
+        from: "foreman stop",
+        schema: of::<super::foreman::Stopped>,
+    },
+    Kind {
+        name: "stopped",
+        from: "stop --all",
+        schema: of::<super::foreman::AllStopped>,
+    },
+    Kind {
+        name: "thawed",
+        from: "thaw",
+        schema: of::<super::foreman::Thawed>,
     },
     Kind {
         name: "status",

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::core::{BeadId, BeadStatus, ProviderName, Timestamp, Usage};
 use crate::db::Conn;
+use crate::depot::store::Halted;
 use crate::depot::{Bead, DepotError, store};
 use crate::refinery::TankView;
 use crate::refinery::store::{Of, used};
@@ -24,6 +25,8 @@ pub(crate) struct Status {
     pub(crate) next: Option<NextView>,
     /// The process that runs the loop; `null` when none does.
     pub(crate) foreman: Option<ForemanView>,
+    /// Since when `rigs stop --all` holds; `null` when beads are started.
+    pub(crate) halted: Option<Halted>,
 }
 
 /// What happens next without anybody doing anything.
@@ -63,6 +66,11 @@ pub(crate) struct RunView {
 #[schemars(rename = "Foreman")]
 pub(crate) struct ForemanView {
     pub(crate) pid: u32,
+    pub(crate) since: Option<Timestamp>,
+    /// `foreman`, or `goal` when it ends with a goal that somebody waits for.
+    pub(crate) driver: Option<String>,
+    /// Whether it was started in the background.
+    pub(crate) background: bool,
 }
 
 /// The part of the answer that the store knows; the caller adds tanks and foreman.
@@ -97,6 +105,7 @@ pub(crate) async fn status(conn: &mut Conn, now: Timestamp) -> Result<Status, De
         next_wake: next.as_ref().map(|next| next.at),
         next,
         foreman: None,
+        halted: store::halted(conn).await?,
     })
 }
 

@@ -16,6 +16,9 @@ pub(crate) struct Why {
     pub(crate) status: BeadStatus,
     /// Why it stands where it stands, in a sentence.
     pub(crate) now: String,
+    /// What holds every bead back that could be started: the emergency stop, or a machine without
+    /// room; `null` when nothing does, or when the bead could not be started anyway.
+    pub(crate) held_back: Option<String>,
     pub(crate) events: Vec<Event>,
 }
 
@@ -34,6 +37,7 @@ pub(crate) async fn why(conn: &mut Conn, id: &BeadId) -> Result<Why, DepotError>
     let waits_for = store::open_conflicts(conn, Some(id)).await?;
     Ok(Why {
         now: now(&bead, waits_for.first()),
+        held_back: None,
         bead_id: bead.id,
         title: bead.title,
         status: bead.status,

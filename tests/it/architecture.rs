@@ -65,6 +65,7 @@ const OWNERS: &[(&str, &[&str])] = &[
             "completions",
             "trusts",
             "conflicts",
+            "halt",
         ],
     ),
     (

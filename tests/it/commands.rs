@@ -22,11 +22,16 @@ fn help_shows_the_commands_and_the_exit_codes() {
       foreman      Run the loop that plans, dispatches, watches and merges
       policy       Check the rules about who may run what, and see what they say
       trust        Let the `.rigs.toml` of a repository count, after you looked at it
+      stop         Stop everything now: running agents are ended, nothing is started until `rigs thaw`
+      thaw         Let beads start again after `rigs stop --all`
+      notify       Try out who is told when something needs you
       status       Show the overview: tanks, queue, runs, today's tokens and cost, what happens next
       why          Say why a bead is where it is: every decision about it, with its inputs
       events       Print what happened, oldest first
       cost         Show what was used and what it cost
       config       Show and check the settings
+      db           Check the store, or copy it
+      doctor       Look for whatever could keep rigs from working, and put right what can be
       schema       Print the JSON Schema of an answer
       completions  Print the completions of a shell
 
@@ -115,7 +120,7 @@ fn a_slip_gets_a_suggestion_in_both_formats() {
     "#);
     insta::assert_snapshot!(env.rigs(["--json"]).run(), @r#"
     ------- stderr -------
-    {"error":{"kind":"usage","message":"'rigs' requires a subcommand but one was not provided [subcommands: init, goal, bead, convoy, tank, provider, model, foreman, policy, trust, status, why, events, cost, config, schema, completions]","causes":[],"hints":["`rigs --help` shows the commands, `rigs COMMAND --help` one of them"]}}
+    {"error":{"kind":"usage","message":"'rigs' requires a subcommand but one was not provided [subcommands: init, goal, bead, convoy, tank, provider, model, foreman, policy, trust, stop, thaw, notify, status, why, events, cost, config, db, doctor, schema, completions]","causes":[],"hints":["`rigs --help` shows the commands, `rigs COMMAND --help` one of them"]}}
     [exit status: 2]
     "#);
     // After `--` it is no flag of ours.
@@ -154,35 +159,44 @@ fn version_and_completions_go_to_stdout() {
 fn schemas_are_listed_and_printed() {
     let env = TestEnv::new();
     insta::assert_snapshot!(env.rigs(["schema"]).run().success(), @r"
-    KIND            ANSWER OF
-    bead            bead create, bead list (a list of these), bead show, edit, cancel, retry, approve
-    convoy          convoy create, list (a list of these), show, add, pause, resume, cancel, land
-    config          config show (a list of these)
-    config-check    config check
-    config-path     config path
-    convoy-diff     convoy diff
-    pull-request    convoy land --branch
-    cost            cost
-    diff            bead diff
-    event           events (one per line)
-    goal            goal execute, goal resume
-    trust           trust, trust list (a list of these), trust revoke
-    init            init
-    plan            goal plan
-    model           model list (a list of these), model pull, model add, model remove
-    policy          policy list
-    policy-check    policy check
-    policy-verdict  policy explain, policy simulate (lists of these)
-    provider        provider add, provider list, provider remove (a list of these)
-    provider-found  provider detect (a list of these)
-    provider-test   provider test
-    ingested        tank ingest
-    source          tank refresh (a list of these)
-    status          status
-    tank            tank list (a list of these), tank status, tank set, tank reset
-    tank-forecast   tank forecast (a list of these)
-    tank-backtest   tank backtest (a list of these)
-    why             why
+    KIND             ANSWER OF
+    bead             bead create, bead list (a list of these), bead show, edit, cancel, retry, approve
+    convoy           convoy create, list (a list of these), show, add, pause, resume, cancel, land
+    config           config show (a list of these)
+    config-check     config check
+    config-path      config path
+    convoy-diff      convoy diff
+    pull-request     convoy land --branch
+    cost             cost
+    diff             bead diff
+    event            events (one per line)
+    goal             goal execute, goal resume
+    trust            trust, trust list (a list of these), trust revoke
+    init             init
+    plan             goal plan
+    model            model list (a list of these), model pull, model add, model remove
+    notify-test      notify test
+    policy           policy list
+    policy-check     policy check
+    policy-verdict   policy explain, policy simulate (lists of these)
+    provider         provider add, provider list, provider remove (a list of these)
+    provider-found   provider detect (a list of these)
+    provider-test    provider test
+    ingested         tank ingest
+    source           tank refresh (a list of these)
+    backup           db backup
+    store-check      db check
+    doctor           doctor
+    foreman-started  foreman start
+    foreman-status   foreman status
+    foreman-stopped  foreman stop
+    stopped          stop --all
+    thawed           thaw
+    status           status
+    tank             tank list (a list of these), tank status, tank set, tank reset
+    tank-forecast    tank forecast (a list of these)
+    tank-backtest    tank backtest (a list of these)
+    why              why
     [exit status: 0]
     ");
     for kind in env

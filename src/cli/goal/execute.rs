@@ -103,6 +103,9 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
     if let Some(name) = &provider {
         known_provider(&ctx, name)?;
     }
+    if !detach {
+        super::run::not_halted(&ctx).await?;
+    }
     let ground = super::ground(app, &ctx, repo.as_deref(), no_repo).await?;
     if land && ground.is_none() {
         return Err(Failure::usage("--land needs a repository")

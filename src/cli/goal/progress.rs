@@ -178,6 +178,12 @@ pub(crate) fn sentence(event: &Event, now: Timestamp) -> Option<String> {
         EventType::PolicyRefused => {
             format!("the rules read before hold on: {}", text("message"))
         }
+        EventType::DispatchHalted => {
+            let reason = text("reason");
+            let why = if reason.is_empty() { "" } else { ": " };
+            format!("everything is stopped until `rigs thaw`{why}{reason}")
+        }
+        EventType::DispatchThawed => "beads are started again".into(),
         EventType::ConvoyPaused => "paused".into(),
         EventType::ConvoyResumed => "resumed".into(),
         EventType::ConvoyLanded => "landed".into(),
@@ -210,6 +216,7 @@ pub(crate) fn sentence(event: &Event, now: Timestamp) -> Option<String> {
         | EventType::WindowsRebuilt
         | EventType::CircuitChanged
         | EventType::DispatchDecided
+        | EventType::NotifyFailed
         | EventType::ForemanRecovered => return None,
     })
 }

@@ -45,6 +45,7 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
         budget_usd,
     } = args;
     let mut ctx = super::context(app).await?;
+    super::run::not_halted(&ctx).await?;
     ctx.probe().await;
     let id = match convoy {
         Some(typed) => {

@@ -104,6 +104,15 @@ pub(crate) async fn plan_view(
     })
 }
 
+/// Refuses to begin what would not go on.
+pub(crate) async fn not_halted(ctx: &Context) -> Result<(), Failure> {
+    let halted = depot::halted(&mut *ctx.db.read().await?).await?;
+    match halted {
+        None => Ok(()),
+        Some(held) => Err(super::super::stop::held(&held)),
+    }
+}
+
 /// Reads a plan file and checks it as strictly as a model's plan.
 pub(crate) fn load(file: &Path) -> Result<Plan, Failure> {
     let named = |text: String| Failure::usage(format!("{}: {text}", file.display()));
@@ -249,9 +258,8 @@ pub(crate) async fn detached(app: &mut App, ctx: &Context, convoy: &ConvoyId) ->
     .await?;
     app.out
         .answer(&summary, |page| page.line(convoy.as_str()))?;
-    app.out.note(
-        "stored; a running foreman takes it up, or start one: rigs foreman start --foreground",
-    )?;
+    app.out
+        .note("stored; a running foreman takes it up, or start one: rigs foreman start")?;
     Ok(Exit::Done)
 }
 
@@ -342,7 +350,7 @@ fn exit(summary: &GoalSummary, ended: &Ended) -> Exit {
         _ if p.failed > 0 || p.blocked > 0 => Exit::But(Kind::Failed),
         Ended::Stuck(_) => Exit::But(Kind::NoProvider),
         Ended::Waiting(_) => Exit::But(Kind::Waiting),
-        Ended::Paused => Exit::But(Kind::NotPossible),
+        Ended::Paused | Ended::Halted => Exit::But(Kind::NotPossible),
         Ended::Over if summary.status == ConvoyStatus::Cancelled => Exit::But(Kind::Failed),
         Ended::Over => Exit::Done,
     }

@@ -171,6 +171,7 @@ fn headline(s: &GoalSummary, ended: &Ended) -> (anstyle::Style, &'static str) {
         (Ended::Waiting(_), _) => (WARN, "waits for capacity"),
         (Ended::Stuck(_), _) => (BAD, "stuck: what is left cannot be started"),
         (Ended::Paused, _) => (WARN, "paused"),
+        (Ended::Halted, _) => (WARN, "stopped with everything else; what ran was put back"),
         (Ended::Over, ConvoyStatus::Completed) => (GOOD, "done"),
         (Ended::Over, ConvoyStatus::Failed) => (BAD, "failed"),
         (Ended::Over, ConvoyStatus::Cancelled) => (WARN, "cancelled"),
@@ -207,6 +208,10 @@ pub(crate) fn next(s: &GoalSummary, ended: &Ended, way: Way) -> Vec<String> {
     }
     let open = !s.status.is_over();
     match ended {
+        Ended::Halted => {
+            next.push("rigs thaw".into());
+            next.push(format!("rigs goal resume {}", s.convoy_id));
+        }
         Ended::Interrupted(_) | Ended::Waiting(_) | Ended::Paused => {
             next.push(format!("rigs goal resume {}", s.convoy_id));
         }

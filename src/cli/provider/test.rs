@@ -39,30 +39,11 @@ const LIMITS: Limits = Limits {
 };
 
 pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
-    let settings = app.config()?.settings.clone();
-    let entry = find::provider(&settings, &args.name)?;
-    // A checked configuration has a kind in every entry.
-    let Some(kind) = entry.kind else {
-        return Err(super::super::Failure::new(
-            Kind::Config,
-            format!("the provider `{}` has no kind", args.name),
-        ));
-    };
-    let mut test = Test {
-        app,
-        entry,
-        checks: Vec::new(),
-    };
-    let ok = test.all(kind).await;
-    let answer = Tested {
-        provider: args.name,
-        kind,
-        ok,
-        checks: test.checks,
-    };
-    if ok {
+    let answer = examined(app, &args.name).await?;
+    if answer.ok {
         lift(app, &answer.provider).await?;
     }
+    let ok = answer.ok;
     app.out.answer(&answer, |page| {
         for check in &answer.checks {
             let mark = if check.ok {
@@ -80,6 +61,34 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
         Exit::Done
     } else {
         Exit::But(Kind::Failed)
+    })
+}
+
+/// Every check of one provider.
+pub(crate) async fn examined(
+    app: &mut App,
+    name: &ProviderName,
+) -> Result<Tested, super::super::Failure> {
+    let settings = app.config()?.settings.clone();
+    let entry = find::provider(&settings, name)?;
+    // A checked configuration has a kind in every entry.
+    let Some(kind) = entry.kind else {
+        return Err(super::super::Failure::new(
+            Kind::Config,
+            format!("the provider `{name}` has no kind"),
+        ));
+    };
+    let mut test = Test {
+        app,
+        entry,
+        checks: Vec::new(),
+    };
+    let ok = test.all(kind).await;
+    Ok(Tested {
+        provider: name.clone(),
+        kind,
+        ok,
+        checks: test.checks,
     })
 }
 

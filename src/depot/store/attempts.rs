@@ -35,6 +35,16 @@ pub(crate) async fn running_attempts(conn: &mut Conn) -> Result<Vec<Attempt>> {
     )
 }
 
+/// The bead of the attempt whose processes carry this marker.
+pub(crate) async fn bead_of_marker(conn: &mut Conn, marker: &str) -> Result<Option<BeadId>> {
+    Ok(
+        sqlx::query_scalar("SELECT bead_id FROM attempts WHERE marker = ?1 LIMIT 1")
+            .bind(marker)
+            .fetch_optional(conn)
+            .await?,
+    )
+}
+
 /// Records where the attempt works and as which process group.
 pub(crate) async fn started_run(
     conn: &mut Conn,

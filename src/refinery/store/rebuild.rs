@@ -56,7 +56,6 @@ impl fmt::Display for Difference {
 }
 
 /// Makes every row that differs anew, in the caller's transaction, and says what it was.
-#[cfg_attr(not(test), expect(dead_code, reason = "`rigs doctor` calls it"))]
 pub(crate) async fn repair(
     tx: &mut Conn,
     ids: &Ids,

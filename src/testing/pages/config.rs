@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::config::settings::{
     AssayerSettings, BudgetSettings, ForemanSettings, GateSettings, GeneralSettings,
-    ProviderBudget, ProviderSettings, ReserveHours, RoutingSettings, SourcesSettings, WindowLimit,
+    NotifySettings, ProviderBudget, ProviderSettings, ReserveHours, RoutingSettings,
+    SourcesSettings, WindowLimit,
 };
 
 const INTRO: &str = "\
@@ -110,6 +111,7 @@ fn the_page_of_the_settings_has_every_key() {
     section::<ForemanSettings>(&mut page, "[foreman]", "");
     section::<SourcesSettings>(&mut page, "[sources]", "");
     section::<BudgetSettings>(&mut page, "[budget]", "");
+    section::<NotifySettings>(&mut page, "[notify]", "");
     page.push_str(VARIABLES);
     super::check("config.md", &page);
 }

@@ -50,6 +50,10 @@ const TABLES: &[(&str, &str)] = &[
         "The ledger: what was used, one row per slice of an attempt.",
     ),
     (
+        "halt",
+        "The emergency stop (`rigs stop --all`): while its one row is there, nothing is started.",
+    ),
+    (
         "demand",
         "What was used in each minute, kept by the ledger; forecasts look back on it.",
     ),

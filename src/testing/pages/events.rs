@@ -125,6 +125,14 @@ pub(super) fn told(kind: EventType) -> Told {
             "decision, strategy, policy, considered",
             "a bead was put off or blocked instead of claimed; `considered` has every provider with its factors and what the policy said, `policy` is its hash",
         ),
+        E::DispatchHalted => (
+            "reason",
+            "a person stopped everything: nothing is started until it is thawed",
+        ),
+        E::DispatchThawed => (
+            "since",
+            "beads are started again; `since` is when it was stopped",
+        ),
         E::PolicyLoaded => (
             "file, hash, rules",
             "these rules hold from now on; `hash` names their content and is in every decision",
@@ -138,6 +146,10 @@ pub(super) fn told(kind: EventType) -> Told {
             "a person let the repository's `.rigs.toml` count, as this text and no other",
         ),
         E::TrustRevoked => ("repo", "nothing that the repository says counts any more"),
+        E::NotifyFailed => (
+            "channel, reason, message",
+            "a person could not be told; `message` is its title",
+        ),
         E::ForemanRecovered => (
             "lost_attempts, charged_reservations, taken_up",
             "a foreman cleaned up behind one that was gone",
