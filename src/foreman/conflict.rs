@@ -227,6 +227,15 @@ impl Foreman<'_> {
         Ok(())
     }
 
+    /// Conflict beads, when one of them runs here.
+    pub(super) async fn resolving(&self, conn: &mut Conn) -> Result<Vec<BeadId>, ForemanError> {
+        if self.active.values().any(|a| a.job.resolves.is_some()) {
+            Ok(depot::open_conflicts(conn, None).await?)
+        } else {
+            Ok(Vec::new())
+        }
+    }
+
     /// Conflict beads of one convoy run one after the other: each starts from what the last one
     /// made, instead of meeting it.
     pub(super) fn resolves_already(&self, convoy: Option<&crate::core::ConvoyId>) -> bool {

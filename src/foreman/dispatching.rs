@@ -133,11 +133,7 @@ impl Foreman<'_> {
             return Ok(());
         }
         let mut sight = self.sight(&mut conn).await?;
-        let resolving = if self.active.values().any(|a| a.job.resolves.is_some()) {
-            depot::open_conflicts(&mut conn, None).await?
-        } else {
-            Vec::new()
-        };
+        let resolving = self.resolving(&mut conn).await?;
         drop(conn);
         for bead in ready {
             if self.active.len() >= self.ctx.settings.general.max_parallel.max(1) as usize {
