@@ -49,6 +49,11 @@ chaos *ARGS:
 chaos-real *ARGS:
     scripts/e2e/chaos.sh {{ ARGS }}
 
+# What a foreman that waits costs, and how soon it wakes: `just idle 10` (Linux, python3)
+idle MINUTES="10":
+    cargo build --locked --quiet --profile bench --bin rigs
+    scripts/idle.py target/release/rigs {{ MINUTES }}
+
 # The documentation of the code, private items included
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items

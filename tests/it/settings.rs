@@ -285,7 +285,7 @@ fn a_damaged_store_is_told_and_left_alone() {
     ------- stderr -------
     error: the store $ROOT/rigs/rigs.db is damaged
       caused by: error returned from database: (code: 26) file is not a database
-      hint: move the file away and restore a copy of it; with an empty store, repositories and branches are untouched
+      hint: `rigs db backup` made copies, if you did: put one in its place; with an empty store, repositories and branches are untouched
     [exit status: 6]
     ");
     insta::assert_snapshot!(env.rigs(["--json", "bead", "create", "x"]).run(), @r#"
