@@ -97,7 +97,11 @@ impl Call {
                 }
             }
             *count += 1;
-            std::fs::write(&path, json!(taken).to_string()).map_err(|e| e.to_string())?;
+            // Whole or not at all: campaigns kill agents at any moment.
+            let new = self.beside("count.new");
+            std::fs::write(&new, json!(taken).to_string())
+                .and_then(|()| std::fs::rename(&new, &path))
+                .map_err(|e| e.to_string())?;
             return Ok(at);
         }
         let begin: String = self.prompt.chars().take(200).collect();
