@@ -133,6 +133,8 @@ pub(crate) fn change<E: From<EditError>>(
         .open(&lock)
         .map_err(unwritable)?;
     held.lock().map_err(unwritable)?;
+    // A child that is just being started may hold the file open for longer than this.
+    let _held = Held(held);
     let (text, mode) = read(&target, fresh)?;
     let changed = edit(&text)?;
     let draft = target.with_extension(format!("toml.new.{}", std::process::id()));
@@ -150,6 +152,17 @@ pub(crate) fn change<E: From<EditError>>(
         drop(removed);
     }
     placed
+}
+
+/// A lock that is given up when dropped, whoever else has the file open.
+struct Held(File);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.unlock() {
+            tracing::debug!(%error, "the lock of the settings ends with the process");
+        }
+    }
 }
 
 fn read(file: &Path, fresh: &str) -> Result<(String, u32), EditError> {

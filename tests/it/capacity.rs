@@ -213,7 +213,7 @@ fn the_overview_is_one_page() {
     Beads
       none yet: `rigs goal execute "..."` or `rigs bead create "..."`
 
-    foreman  none runs; `rigs foreman start --foreground` works on what is queued
+    foreman  none runs; `rigs foreman start` works on what is queued
     today    0 tokens in 0 requests, $0.00
     [exit status: 0]
     "#);

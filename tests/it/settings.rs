@@ -290,7 +290,7 @@ fn a_damaged_store_is_told_and_left_alone() {
     ");
     insta::assert_snapshot!(env.rigs(["--json", "bead", "create", "x"]).run(), @r#"
     ------- stderr -------
-    {"error":{"kind":"store","message":"the store $ROOT/rigs/rigs.db is damaged","causes":["error returned from database: (code: 26) file is not a database"],"hints":["move the file away and restore a copy of it; with an empty store, repositories and branches are untouched"]}}
+    {"error":{"kind":"store","message":"the store $ROOT/rigs/rigs.db is damaged","causes":["error returned from database: (code: 26) file is not a database"],"hints":["`rigs db backup` made copies, if you did: put one in its place; with an empty store, repositories and branches are untouched"]}}
     [exit status: 6]
     "#);
     assert_eq!(std::fs::read_to_string(env.store()).unwrap(), garbage);

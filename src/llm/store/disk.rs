@@ -169,19 +169,32 @@ pub(super) fn room(dir: &Path) -> io::Result<u64> {
     Ok(fs.blocks_available().saturating_mul(fs.fragment_size()))
 }
 
-/// The lock of the store, which ends with the returned file.
+/// The lock of the store; given up when dropped.
+#[derive(Debug)]
+pub(super) struct Lock(fs_err::File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing is not enough: a child that is just being started holds the file open as well.
+        if let Err(error) = self.0.file().unlock() {
+            tracing::debug!(%error, "the lock of the models ends with the process");
+        }
+    }
+}
+
+/// Waits for the lock of the store.
 pub(super) async fn lock(
     dir: &Path,
     on: OnProgress<'_>,
     clock: &Clock,
     stop: &CancellationToken,
-) -> io::Result<fs_err::File> {
+) -> io::Result<Lock> {
     create_dir(dir)?;
     let file = create(&dir.join(".lock"))?;
     let mut told = false;
     loop {
         match file.file().try_lock() {
-            Ok(()) => return Ok(file),
+            Ok(()) => return Ok(Lock(file)),
             Err(TryLockError::Error(e)) => return Err(e),
             Err(TryLockError::WouldBlock) => {}
         }

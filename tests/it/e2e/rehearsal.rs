@@ -1,6 +1,11 @@
 //! A night in minutes: real agents whose windows are sixty seconds long, new convoys all the time,
 //! a foreman that is killed half-way, and nobody who looks after it. `just rehearsal MINUTES=10`.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "it plays the world outside of rigs, which goes by the real clock"
+)]
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
