@@ -18,7 +18,7 @@ use crate::harness::{Running, TestEnv, TestRepo, caller_var, wait_until};
 use crate::lab::{Limits, Rule, Script, Share, Step, Upstream, Usage, Window};
 
 /// Of every window of the providers.
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 /// What comes in while it goes on: a convoy of three beads, the last of them after the others.
 const EVERY: Duration = Duration::from_secs(20);
 /// Calls that a window of each provider holds.
