@@ -180,8 +180,13 @@ impl<'a> Player<'a> {
             self.tokens
         );
         self.tokens += 1;
-        let old = std::fs::read_to_string(&path).unwrap_or_default();
-        std::fs::write(&path, old + &token + "\n").map_err(|e| format!("{path}: {e}"))?;
+        // Appended in one call: killed here, it must not lose the line before this one by itself.
+        let file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path);
+        file.and_then(|mut file| file.write_all(format!("{token}\n").as_bytes()))
+            .map_err(|e| format!("{path}: {e}"))?;
         self.call.write("token", &token.as_str().into())
     }
 
