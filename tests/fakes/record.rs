@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use regex::Regex;
@@ -18,6 +18,20 @@ pub(crate) fn now_ms() -> u64 {
 
 /// As much of a prompt as the log keeps.
 const MAX_PROMPT: usize = 64 << 10;
+
+/// Adds a line in one call, in place of the part of a line that a killed agent left.
+fn append(path: &Path, line: &str) -> std::io::Result<()> {
+    let mut file = OpenOptions::new()
+        .create(true)
+        .read(true)
+        .append(true)
+        .open(path)?;
+    let mut old = Vec::new();
+    file.read_to_end(&mut old)?;
+    let whole = old.iter().rposition(|byte| *byte == b'\n');
+    file.set_len(whole.map_or(0, |at| at as u64 + 1))?;
+    file.write_all(line.as_bytes())
+}
 
 /// One start.
 pub(crate) struct Call {
@@ -69,12 +83,7 @@ impl Call {
             "prompt_sha256": digest.concat(),
         });
         let path = self.beside("log");
-        OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .and_then(|mut file| writeln!(file, "{line}"))
-            .map_err(|e| format!("{}: {e}", path.display()))
+        append(&path, &format!("{line}\n")).map_err(|e| format!("{}: {e}", path.display()))
     }
 
     /// The next run for this prompt; from now on it counts as taken.

@@ -29,7 +29,7 @@ const KILLS_PER_WORLD: usize = 60;
 
 #[test]
 fn a_campaign_of_kills_loses_nothing() {
-    let (mut campaign, wanted) = Campaign::asked_for(5, 1);
+    let (mut campaign, wanted) = Campaign::asked_for(15, 1);
     // A short campaign has little to kill.
     let most = if wanted > 20 { 6 } else { 2 };
     campaign.goes_on(wanted, |dice| World::scripted(dice, most));

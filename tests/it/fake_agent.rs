@@ -207,6 +207,22 @@ fn an_agent_that_never_ends_is_killed_and_one_may_kill_itself() {
 }
 
 #[test]
+fn a_line_that_a_killed_agent_broke_off_is_no_line() {
+    let env = TestEnv::new();
+    let script = json!({"runs": [{"times": 0, "steps": [{"print": "one"}]}]});
+    let fake = env.fake_agent("fake", &script);
+    let log = fake.script().with_extension("json.log");
+    start(&env, &fake, &[]).run().success();
+    let whole = std::fs::read_to_string(&log).expect("the log");
+    std::fs::write(&log, format!("{whole}{{\"run\": 3, \"arg")).expect("a part of a line");
+    assert_eq!(fake.calls().len(), 1);
+    start(&env, &fake, &[]).run().success();
+    let now = std::fs::read_to_string(&log).expect("the log");
+    assert!(now.starts_with(&whole) && now.ends_with("}\n"), "{now}");
+    assert_eq!(fake.calls().len(), 2);
+}
+
+#[test]
 fn agents_wait_for_the_test_and_the_test_for_them() {
     let env = TestEnv::new();
     let steps = json!([{"signal": "up"}, {"wait_for": "go"}, "close_stdout", {"print": "unheard"}]);

@@ -79,11 +79,14 @@ impl FakeAgent {
             .collect()
     }
 
-    /// Every line of its log, probes and problems too.
+    /// Every whole line of its log, probes and problems too; the last one of an agent that was
+    /// killed may be a part.
     pub(crate) fn log(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.script.with_extension("json.log"));
+        let text = text.unwrap_or_default();
+        let whole = text.split_inclusive('\n').filter(|l| l.ends_with('\n'));
         let parse = |line| serde_json::from_str(line).expect("the log is JSON lines");
-        text.unwrap_or_default().lines().map(parse).collect()
+        whole.map(parse).collect()
     }
 
     /// Waits until it plays the step `signal` of this name.
