@@ -133,16 +133,15 @@ pub(super) fn lock(admin: &Path) -> io::Result<()> {
     fs::write(admin.join("locked"), "rigs works here, and removes it\n")
 }
 
-/// Locks that a killed git left in the admin folder. Nobody else works in a worktree when rigs
-/// writes in it: its run has ended.
-pub(super) fn unlock_index(admin: &Path) -> io::Result<()> {
-    for lock in [
-        "index.lock",
-        "HEAD.lock",
-        "ORIG_HEAD.lock",
-        "MERGE_HEAD.lock",
-    ] {
-        missing_is_fine(fs::remove_file(admin.join(lock)))?;
+/// Removes the locks that a killed git left in the admin folder: of the index, of HEAD, of what a
+/// merge notes there. Nobody else works in a worktree when rigs writes in it: its run has ended.
+pub(super) fn remove_locks(admin: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(admin)? {
+        let entry = entry?;
+        let is_lock = entry.path().extension().is_some_and(|e| e == "lock");
+        if is_lock && entry.file_type()?.is_file() {
+            missing_is_fine(fs::remove_file(entry.path()))?;
+        }
     }
     Ok(())
 }

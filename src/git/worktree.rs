@@ -160,7 +160,7 @@ impl Worktree {
 
     pub(super) fn enter_to_write(&self) -> Result<Entered, GitError> {
         let entered = self.enter()?;
-        admin::unlock_index(&entered.admin)?;
+        admin::remove_locks(&entered.admin)?;
         if let Some(own) = self.path.file_name().and_then(|name| name.to_str()) {
             // Nobody but its bead moves this branch.
             let branch = format!("refs/heads/rigs/{own}");

@@ -179,7 +179,8 @@ async fn locks_of_a_killed_git_do_not_stop_a_commit() {
     let test = TestRepo::new().await;
     let tree = test.worktree("gt-1").await;
     let admin = test.root().join(".git/worktrees/gt-1");
-    for lock in ["index.lock", "HEAD.lock"] {
+    let locks = ["index.lock", "HEAD.lock", "AUTO_MERGE.lock"];
+    for lock in locks {
         fs::write(admin.join(lock), "").expect("written");
     }
     put(&tree.path().join("x"), "x");
@@ -187,6 +188,7 @@ async fn locks_of_a_killed_git_do_not_stop_a_commit() {
         .await
         .expect("committed")
         .expect("news");
+    assert!(locks.iter().all(|lock| !admin.join(lock).exists()));
 }
 
 #[tokio::test]
