@@ -5,6 +5,7 @@
 //! `just chaos KILLS=500 SEED=7` runs a long one; the tests run a short one.
 
 mod audit;
+mod breaks;
 mod dice;
 mod power;
 mod world;

@@ -239,6 +239,12 @@ impl TestEnv {
     pub(crate) fn query(&self, query: &'static str) -> Vec<String> {
         store::column(&self.store(), query)
     }
+
+    /// Changes the store as nobody should.
+    #[track_caller]
+    pub(crate) fn break_store(&self, statement: &'static str) {
+        store::break_with(&self.store(), statement);
+    }
 }
 
 impl Drop for TestEnv {

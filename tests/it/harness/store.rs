@@ -40,6 +40,22 @@ pub(super) fn column(store: &Path, query: &'static str) -> Vec<String> {
     })
 }
 
+/// Changes the store as nobody should, so that a test sees whether it is noticed.
+#[track_caller]
+pub(super) fn break_with(store: &Path, statement: &'static str) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime of one thread");
+    runtime.block_on(async {
+        let options = SqliteConnectOptions::new().filename(store);
+        let mut connection = options.connect().await.expect("the store");
+        let done = sqlx::raw_sql(statement).execute(&mut connection).await;
+        let done = done.unwrap_or_else(|e| panic!("{statement}: {e}"));
+        assert!(done.rows_affected() > 0, "{statement} changes nothing");
+        connection.close().await.expect("closed");
+    });
+}
+
 fn look(store: &Path, ask: impl AsyncFnOnce(&mut SqliteConnection) -> Vec<String>) -> Vec<String> {
     if !store.exists() {
         return Vec::new();
