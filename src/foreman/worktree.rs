@@ -89,6 +89,8 @@ pub(crate) async fn prepare(
         if dir.exists() {
             repo.remove_worktree(&dir).await?;
         }
+        // The foreman that was to note what an earlier attempt did may have been killed.
+        repo.keep_tip(&branch).await?;
         repo.add_worktree(&dir, &branch, &base).await?;
         repo.worktree(&dir).reset_hard(&base).await?;
         share(ctx, &root, &dir)?;

@@ -1,13 +1,22 @@
 //! Commits, branches and refs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{GitError, Repo, names, one_line_end};
-use crate::core::text;
+use super::command::Done;
+use super::{GitError, Repo, admin, names, one_line_end};
+use crate::core::{Clock, text};
 
-/// More than any git holds the lock of one of our refs.
-const OLD: Duration = Duration::from_secs(10);
+/// More than any git holds the lock of one of our refs: it is a matter of milliseconds, and of
+/// one sync of the disk.
+const OLD: Duration = Duration::from_secs(2);
+/// How often a lock is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Only rigs moves these.
+fn is_ours(name: &str) -> bool {
+    name.starts_with("refs/heads/rigs/") || name.starts_with("refs/rigs/")
+}
 
 impl Repo {
     /// The full id of the commit that `rev` names, if there is one.
@@ -36,18 +45,7 @@ impl Repo {
             Some(old) => names::commit(old)?,
             None => &nothing,
         };
-        let place = self.checkout();
-        let args = ["update-ref", "--no-deref", name, new, old];
-        let mut done = self.call(&place, &args).run().await?;
-        // The lock of a git of ours that was killed just now is nobody's.
-        let age = if done.was_killed() {
-            Duration::ZERO
-        } else {
-            OLD
-        };
-        if !done.exit.success() && self.remove_stale_lock(name, age)? {
-            done = self.call(&place, &args).run().await?;
-        }
+        let done = self.change_ref(name, &[name, new, old]).await?;
         if done.exit.success() {
             return Ok(());
         }
@@ -62,14 +60,46 @@ impl Repo {
         }
     }
 
-    /// A git that was killed leaves the lock of a ref behind, for ever. Of our own refs, which
-    /// are locked for milliseconds, a lock that is older than `age` is removed. True when one was.
-    pub(super) fn remove_stale_lock(&self, name: &str, age: Duration) -> Result<bool, GitError> {
-        if !name.starts_with("refs/heads/rigs/") && !name.starts_with("refs/rigs/") {
+    /// Runs `git update-ref`, past the lock that a killed git left.
+    async fn change_ref(&self, name: &str, args: &[&str]) -> Result<Done, GitError> {
+        let place = self.checkout();
+        let args = [&["update-ref", "--no-deref"], args].concat();
+        let done = self.call(&place, &args).run().await?;
+        // The lock of a git of ours that was killed just now is nobody's.
+        let age = if done.was_killed() {
+            Duration::ZERO
+        } else {
+            OLD
+        };
+        if !done.exit.success() && self.outlasts_lock(name, age).await? {
+            return self.call(&place, &args).run().await;
+        }
+        Ok(done)
+    }
+
+    /// Waits until the lock of one of our refs is gone, and removes it when it is older than
+    /// `age`: a killed git leaves it behind for ever. True when one was there and is no more.
+    async fn outlasts_lock(&self, name: &str, age: Duration) -> Result<bool, GitError> {
+        let lock = self.common.join(format!("{name}.lock"));
+        if !is_ours(name) || lock.symlink_metadata().is_err() {
             return Ok(false);
         }
-        let lock = self.common.join(format!("{name}.lock"));
-        super::admin::remove_older(&lock, age)
+        for _ in 0..=OLD.as_millis() / LOOK.as_millis() {
+            if admin::remove_older(&lock, age)? || lock.symlink_metadata().is_err() {
+                return Ok(true);
+            }
+            Clock::system().sleep(LOOK).await;
+        }
+        Ok(false)
+    }
+
+    /// Removes the lock of one of our refs that nobody but the caller moves.
+    pub(super) fn remove_lock(&self, name: &str) -> Result<(), GitError> {
+        if is_ours(name) {
+            let lock = self.common.join(format!("{name}.lock"));
+            admin::remove_older(&lock, Duration::ZERO)?;
+        }
+        Ok(())
     }
 
     /// Deletes a branch whose commits something else keeps (another branch, an attempt, a
@@ -90,10 +120,24 @@ impl Repo {
                 branch: branch.to_owned(),
             });
         }
-        let place = self.checkout();
-        let args = ["update-ref", "--no-deref", "-d", &name, &tip];
-        self.call(&place, &args).text().await?;
-        Ok(())
+        let done = self.change_ref(&name, &["-d", &name, &tip]).await?;
+        if done.exit.success() {
+            Ok(())
+        } else {
+            Err(done.failed())
+        }
+    }
+
+    /// Parks the tip of a branch under `refs/rigs/rescue/` unless something else keeps it; fine
+    /// when there is no such branch.
+    pub(crate) async fn keep_tip(&self, branch: &str) -> Result<(), GitError> {
+        let name = format!("refs/heads/{}", names::branch(branch)?);
+        match self.resolve(&name).await? {
+            Some(tip) if !self.is_kept(&tip, Some(&name)).await? => {
+                self.park(Path::new(branch), &tip).await
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Some ref other than `except` leads to `commit`.

@@ -56,7 +56,7 @@ impl Repo {
     }
 
     /// Points a ref of its own at `commit`, named after the worktree.
-    async fn park(&self, path: &Path, commit: &str) -> Result<(), GitError> {
+    pub(super) async fn park(&self, path: &Path, commit: &str) -> Result<(), GitError> {
         let folder = path.file_name().unwrap_or_default().to_string_lossy();
         let time = names::part(&self.git.clock.now().to_string());
         let name = format!(

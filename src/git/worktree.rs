@@ -1,7 +1,6 @@
 //! Worktrees of our own: adding them, and working in one.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::admin::{self, State};
 use super::command::{Call, Place};
@@ -164,7 +163,7 @@ impl Worktree {
         if let Some(own) = self.path.file_name().and_then(|name| name.to_str()) {
             // Nobody but its bead moves this branch.
             let branch = format!("refs/heads/rigs/{own}");
-            self.repo.remove_stale_lock(&branch, Duration::ZERO)?;
+            self.repo.remove_lock(&branch)?;
         }
         Ok(entered)
     }

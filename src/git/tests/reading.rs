@@ -171,26 +171,43 @@ async fn refs_move_only_from_where_they_are_said_to_be() {
 }
 
 #[tokio::test]
-async fn a_lock_that_a_killed_git_left_on_our_own_ref_is_removed_when_it_is_old() {
+async fn a_lock_that_a_killed_git_left_on_our_own_ref_is_waited_for_and_then_removed() {
     let test = TestRepo::new().await;
     let repo = test.repo().await;
     let first = test.git(&["rev-parse", "HEAD"]).await;
     let lock = test.root().join(".git/refs/heads/rigs/x.lock");
     put(&lock, "");
-    let fresh = repo
-        .create_branch("rigs/x", &first)
-        .await
-        .expect_err("locked");
-    assert!(matches!(fresh, GitError::Failed { .. }), "{fresh:?}");
-    test.try_git(&test.root(), &["--version"]).await;
-    let file = fs::File::options()
-        .write(true)
-        .open(&lock)
-        .expect("it opens");
-    let hour_ago =
-        file.metadata().and_then(|m| m.modified()).expect("a time") - Duration::from_hours(1);
-    file.set_modified(hour_ago).expect("set");
     repo.create_branch("rigs/x", &first).await.expect("made");
+    put(&lock, "");
+    repo.delete_branch("rigs/x").await.expect("deleted");
+    assert!(!lock.exists());
+}
+
+#[tokio::test]
+async fn a_lock_on_a_ref_that_others_move_is_theirs() {
+    let test = TestRepo::new().await;
+    let repo = test.repo().await;
+    let first = test.git(&["rev-parse", "HEAD"]).await;
+    let lock = test.root().join(".git/refs/heads/x.lock");
+    put(&lock, "");
+    let locked = repo.create_branch("x", &first).await.expect_err("locked");
+    assert!(matches!(locked, GitError::Failed { .. }), "{locked:?}");
+    assert!(lock.exists());
+}
+
+#[tokio::test]
+async fn the_tip_of_a_branch_is_kept_unless_something_else_does() {
+    let test = TestRepo::new().await;
+    let repo = test.repo().await;
+    let work = test.change("gt-1", "new", "x").await;
+    repo.keep_tip("rigs/none").await.expect("no such branch");
+    repo.keep_tip("main").await.expect("kept by gt-1");
+    assert_eq!(test.refs("refs/rigs/rescue").await, Vec::<String>::new());
+    repo.keep_tip("rigs/gt-1").await.expect("parked");
+    repo.keep_tip("rigs/gt-1").await.expect("kept already");
+    let kept = test.refs("refs/rigs/rescue").await;
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert_eq!(test.git(&["rev-parse", &kept[0]]).await, work);
 }
 
 #[tokio::test]
