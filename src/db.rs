@@ -1,6 +1,7 @@
 //! The store: one SQLite file. A single writer connection (`BEGIN IMMEDIATE`), readers that
 //! cannot write, migrations, encodings and the event log. Its tables belong to other modules.
 
+mod changes;
 mod encode;
 pub(crate) mod events;
 mod open;
@@ -8,6 +9,7 @@ mod open;
 mod schema_tests;
 pub(crate) mod upkeep;
 
+pub(crate) use changes::Changes;
 pub(crate) use events::{Act, Event, EventType, NewEvent};
 pub(crate) use open::{Db, DbError, Mode, Tx};
 /// A connection, whether a transaction or a reader: what every store function takes.

@@ -36,9 +36,10 @@ pub(crate) fn count(text: &str) -> u64 {
     counted as u64 + rest
 }
 
-/// Gives the tokenizer's memory back; the next count loads it again.
-pub(crate) fn unload() {
-    *O200K.lock().unwrap_or_else(PoisonError::into_inner) = None;
+/// Drops the tokenizer, and says whether there was one; the next count loads it again.
+pub(crate) fn unload() -> bool {
+    let mut loaded = O200K.lock().unwrap_or_else(PoisonError::into_inner);
+    loaded.take().is_some()
 }
 
 fn tokenizer() -> Option<Arc<CoreBPE>> {
@@ -198,7 +199,7 @@ mod tests {
         }
         let huge = "word ".repeat(4_000_000);
         assert!(count(&huge) >= 4_000_000);
-        unload();
+        assert!(unload());
         assert_eq!(count("hello world"), 2);
     }
 

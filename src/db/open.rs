@@ -192,14 +192,6 @@ impl Db {
             .map_err(|e| DbError::from(e).at(&self.path))
     }
 
-    /// A number that changes when another connection has changed the store. Only values from
-    /// one and the same connection can be compared, so the caller keeps it.
-    pub(crate) async fn data_version(conn: &mut SqliteConnection) -> Result<i64, DbError> {
-        Ok(sqlx::query_scalar("PRAGMA data_version")
-            .fetch_one(conn)
-            .await?)
-    }
-
     pub(crate) async fn close(self) {
         if let Some(readers) = self.readers {
             readers.close().await;

@@ -33,6 +33,8 @@ pub(crate) struct Context {
     pub(crate) policy: Arc<Policy>,
     /// Told to look at the rules now, however new they are (SIGHUP).
     pub(crate) reload: Arc<tokio::sync::Notify>,
+    /// Told by the loop when the store has changed, for whoever shows what happens beside it.
+    pub(crate) changed: Arc<tokio::sync::Notify>,
     /// What runs were given as secrets so far.
     pub(crate) given: crate::core::redact::Given,
 }
@@ -64,6 +66,7 @@ impl Context {
         Ok(Self {
             policy: Arc::clone(policy.policy()),
             reload: Arc::default(),
+            changed: Arc::default(),
             given: crate::core::redact::Given::default(),
             git: Arc::new(Git::new(git, env.child(), clock.clone())),
             providers: Arc::new(pin_providers(&settings, &env)),

@@ -46,17 +46,22 @@ impl Foreman<'_> {
         if !self.takes_new_work() {
             return Ok(());
         }
-        let mut tx = self.ctx.db.write().await?;
-        let due = depot::promote_due(&mut tx, self.ctx.act(), DUE).await?;
-        if due.is_empty() {
-            tx.commit().await?;
-        } else {
-            self.ctx.commit(tx, "bead.promoted").await?;
-        }
+        self.promote().await?;
         let served = self.served().await?;
         self.assay(served.as_deref()).await?;
         self.dispatch(served.as_deref()).await?;
         self.look().await
+    }
+
+    /// Brings back what is due. Mostly nothing is, and nobody waits for the store to find that out.
+    async fn promote(&self) -> Result<(), ForemanError> {
+        let due = depot::next_due(&mut *self.ctx.db.read().await?, None).await?;
+        if due.is_none_or(|due| due > self.ctx.clock.now()) {
+            return Ok(());
+        }
+        let mut tx = self.ctx.db.write().await?;
+        depot::promote_due(&mut tx, self.ctx.act(), DUE).await?;
+        Ok(self.ctx.commit(tx, "bead.promoted").await?)
     }
 
     /// The convoys that a living process waits for; `None` when the whole store is in scope.

@@ -15,6 +15,7 @@ use super::orders::{Ended, Interrupt, Orders, Scope, Until};
 use super::stage::{Halt, Job, Leash, Note, RunReport, StageEnd};
 use super::{Context, ForemanError, crash};
 use crate::core::{BeadId, ConvoyId, Timestamp, Usage};
+use crate::db::Changes;
 use crate::depot::Ready;
 use crate::depot::store as depot;
 use crate::policy::live::Live;
@@ -97,6 +98,7 @@ pub(super) struct Foreman<'a> {
     pub(super) notes: mpsc::Sender<Note>,
     stopping: Option<Stopping>,
     draining: bool,
+    next_due: Due,
     /// A person stopped everything.
     pub(super) frozen: bool,
 }
@@ -108,6 +110,13 @@ struct Stopping {
     at: Timestamp,
     how: Halt,
     halted: bool,
+}
+
+/// When the next deferred bead is due, as far as it was asked since something changed.
+#[derive(Debug, Clone, Copy)]
+enum Due {
+    Unknown,
+    Known(Option<Timestamp>),
 }
 
 /// Runs the loop until its orders are fulfilled or it is interrupted.
@@ -135,6 +144,7 @@ pub(crate) async fn drive(
         notes,
         stopping: None,
         draining: false,
+        next_due: Due::Unknown,
         frozen: false,
     };
     if orders.until == Until::Tidied {
@@ -147,8 +157,8 @@ pub(crate) async fn drive(
     f.take_over().await?;
     f.sweep().await?;
     f.note_policy().await?;
-    let mut watcher = ctx.db.read().await?;
-    let mut version = crate::db::Db::data_version(&mut watcher).await?;
+    let mut changes = Changes::of(&ctx.db).await?;
+    ctx.changed.notify_one();
     let mut heartbeat = ctx.clock.now() + f.beat();
     let mut look_again = true;
     loop {
@@ -156,18 +166,20 @@ pub(crate) async fn drive(
             f.pass().await?;
             f.look_for_news().await?;
             crate::process::reap_adopted();
+            f.next_due = Due::Unknown;
         }
-        if f.active.is_empty() {
-            // Some 30 MB that an idle foreman need not hold.
-            crate::assayer::tokens::unload();
+        if f.active.is_empty() && crate::assayer::tokens::unload() {
+            // Some 40 MB that an idle foreman need not hold.
+            crate::process::give_memory_back();
         }
         if let Some(ended) = f.ended(orders).await? {
             f.sweep().await?;
             f.tell_the_rest().await?;
             return Ok(ended);
         }
-        look_again = false;
         let wake = f.next_wake(heartbeat).await?;
+        let look = wake.min(ctx.clock.now() + LOOK);
+        look_again = false;
         tokio::select! {
             Some(note) = heard.recv() => f.note(note).await?,
             Some(done) = f.stages.join_next_with_id(), if !f.stages.is_empty() => {
@@ -188,13 +200,13 @@ pub(crate) async fn drive(
             }
             Some(signal) = interrupts.recv() => f.interrupt(signal),
             () = ctx.reload.notified() => look_again |= f.look_at_policy(true).await?,
-            () = ctx.clock.sleep_until(wake) => look_again = true,
-            () = ctx.clock.sleep(LOOK) => {}
+            () = ctx.clock.sleep_until(look) => look_again = ctx.clock.now() >= wake,
         }
         look_again |= f.look_at_policy(false).await?;
-        let now_version = crate::db::Db::data_version(&mut watcher).await?;
-        look_again |= now_version != version;
-        version = now_version;
+        if changes.look().await? {
+            look_again = true;
+            ctx.changed.notify_one();
+        }
         if ctx.clock.now() >= heartbeat {
             f.heartbeat().await?;
             heartbeat = ctx.clock.now() + f.beat();
@@ -212,6 +224,9 @@ impl Foreman<'_> {
     }
 
     async fn heartbeat(&self) -> Result<(), ForemanError> {
+        if self.active.is_empty() {
+            return Ok(());
+        }
         let until = self.lease_until();
         let mut tx = self.ctx.db.write().await?;
         depot::renew_leases(&mut tx, &self.owner, until).await?;
@@ -223,13 +238,16 @@ impl Foreman<'_> {
     }
 
     /// The next moment at which something is due without anybody saying so.
-    async fn next_wake(&self, heartbeat: Timestamp) -> Result<Timestamp, ForemanError> {
+    async fn next_wake(&mut self, heartbeat: Timestamp) -> Result<Timestamp, ForemanError> {
         let mut wake = heartbeat;
         if let Some(stop) = self.stopping.filter(|s| !s.halted) {
             wake = wake.min(stop.at);
         } else if self.takes_new_work() {
-            let mut conn = self.ctx.db.read().await?;
-            let due = depot::next_due(&mut conn, None).await?;
+            let due = match self.next_due {
+                Due::Known(due) => due,
+                Due::Unknown => depot::next_due(&mut *self.ctx.db.read().await?, None).await?,
+            };
+            self.next_due = Due::Known(due);
             wake = due.map_or(wake, |due| due.min(wake));
             let is_idle = self.active.is_empty() && self.lookout.asked.is_empty();
             if let Some(due) = due.filter(|_| is_idle) {

@@ -114,8 +114,10 @@ fn alone(ctx: &Context, me: &Owner) -> Result<Lock, Failure> {
     }
 }
 
-/// How often the lock is asked for, and the log looked at.
+/// How often the lock is asked for.
 const LOOK: Duration = Duration::from_millis(500);
+/// How often the size of the log is looked at even if nothing happens.
+const LOG: Duration = Duration::from_mins(1);
 
 /// Runs the loop and says what happens.
 async fn watched(
@@ -139,15 +141,19 @@ async fn watched(
             Ok(()) = seen.changed() => if *seen.borrow() == 1 {
                 app.out.note(Signals::stopping(ctx.settings.foreman.grace.0))?;
             },
-            () = ctx.clock.sleep(LOOK) => {
+            () = ctx.changed.notified() => {
                 events.show(app, &ctx.db, background.is_some()).await?;
-                if let Some(background) = &mut background {
-                    background.look();
-                }
             }
+            () = ctx.clock.sleep(LOG) => {}
+        }
+        if let Some(background) = &mut background {
+            background.look();
         }
     }
 }
+
+/// Events that are read at once.
+const BATCH: i64 = 1000;
 
 /// What happens, as it is shown beside the loop.
 pub(super) struct Events(EventFilter);
@@ -167,22 +173,26 @@ impl Events {
         db: &Db,
         dates: bool,
     ) -> Result<(), Failure> {
-        let batch = events::list(&mut *db.read().await?, &self.0, 1000).await?;
-        let now = app.now();
-        for event in &batch {
-            self.0.after = event.seq;
-            if app.out.is_json() {
-                app.out.item(event, |_| {})?;
-            } else if let Some(words) = super::super::goal::sentence(event, now) {
-                let at = if dates {
-                    event.at.to_string()
-                } else {
-                    clock(event.at, now)
-                };
-                app.out.note(format!("{at}  {words}"))?;
+        loop {
+            let batch = events::list(&mut *db.read().await?, &self.0, BATCH).await?;
+            let now = app.now();
+            for event in &batch {
+                self.0.after = event.seq;
+                if app.out.is_json() {
+                    app.out.item(event, |_| {})?;
+                } else if let Some(words) = super::super::goal::sentence(event, now) {
+                    let at = if dates {
+                        event.at.to_string()
+                    } else {
+                        clock(event.at, now)
+                    };
+                    app.out.note(format!("{at}  {words}"))?;
+                }
+            }
+            if (batch.len() as i64) < BATCH {
+                return Ok(());
             }
         }
-        Ok(())
     }
 }
 
