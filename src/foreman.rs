@@ -17,6 +17,7 @@
 
 mod account;
 mod again;
+mod approved;
 mod conflict;
 pub(crate) mod context;
 pub(crate) mod crash;
@@ -33,6 +34,7 @@ mod merge;
 pub(crate) mod models;
 pub(crate) mod notify;
 mod orders;
+mod pinned;
 pub(crate) mod planning;
 mod polecat;
 mod prompt;

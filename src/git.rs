@@ -179,6 +179,14 @@ impl Git {
         if !dir.is_dir() {
             return Err(GitError::Gone { dir: dir.into() });
         }
+        // Found by its name when the PATH led into this very repository.
+        let around = dir.ancestors().find(|d| d.join(".git").exists());
+        if around.is_some_and(|root| self.program.starts_with(root)) {
+            return Err(GitError::NotUsable {
+                dir: dir.into(),
+                stderr: format!("the program {} lies in it", self.program.display()),
+            });
+        }
         let safe = user::safe_directories(self).await?;
         let place = Place::folder(dir, safe.clone());
         let ask = async |args: &[&str]| -> Result<String, GitError> {

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::crash::Side;
-use crate::config::settings::Command;
+use super::pinned::pin_providers;
 use crate::config::{Env, Paths, ProviderSettings, Settings};
-use crate::core::{Clock, Ids, ProviderKind, ProviderName, Way};
+use crate::core::{Clock, Ids, ProviderKind, ProviderName};
 use crate::db::{Db, DbError, Tx};
 use crate::depot::{Act, DepotError};
 use crate::git::Git;
@@ -157,53 +157,6 @@ impl Context {
         tx.commit().await?;
         self.after(effect);
         Ok(())
-    }
-}
-
-/// Pins every enabled provider to a program, or says what is missing.
-pub(crate) fn pin_providers(settings: &Settings, env: &Env) -> BTreeMap<ProviderName, Provider> {
-    settings
-        .providers
-        .iter()
-        .filter(|(_, entry)| entry.enabled)
-        .filter_map(|(name, entry)| {
-            let kind = entry.kind?;
-            let (program, unusable) = match program_name(kind, entry) {
-                None => (None, None),
-                Some(wanted) => match env.find_program(&wanted) {
-                    Some(path) => (Some(path), None),
-                    None => (
-                        None,
-                        Some(format!(
-                            "the program `{wanted}` is not on the PATH or not executable"
-                        )),
-                    ),
-                },
-            };
-            Some((
-                name.clone(),
-                Provider {
-                    kind,
-                    entry: entry.clone(),
-                    program,
-                    unusable,
-                },
-            ))
-        })
-        .collect()
-}
-
-/// The program to look for; `None` for kinds that are asked over HTTP or inside this process.
-fn program_name(kind: ProviderKind, entry: &ProviderSettings) -> Option<String> {
-    let given = match &entry.command {
-        Some(Command::Program(program)) => Some(program.clone()),
-        Some(Command::Argv(argv)) => argv.first().cloned(),
-        None => None,
-    };
-    match kind.way() {
-        Way::Agent => given.or_else(|| crate::provider::default_program(kind).map(str::to_owned)),
-        Way::Program => Some(given.unwrap_or_default()),
-        Way::Http | Way::Inside => None,
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod given;
 mod log;
+mod patience;
 mod watch;
 
 use tokio::sync::mpsc;
@@ -14,7 +15,7 @@ pub(crate) use self::watch::halted;
 use super::again::again;
 use super::stage::{Job, Leash, Note, RunReport, Said};
 use super::worktree::{self, NoPlace, Place};
-use super::{Context, models};
+use super::{Context, models, pinned};
 use crate::config::ProviderSettings;
 use crate::core::text::one_line;
 use crate::core::{ProviderKind, Usage, Zone};
@@ -136,11 +137,16 @@ async fn run_program(
         Ok(p) => p,
         Err(error) => return not_started("provider.unknown", &error.to_string()),
     };
-    let Some(program) = p.program.as_deref() else {
-        return not_started(
-            "provider.no_program",
-            p.unusable.as_deref().unwrap_or("no program"),
-        );
+    let program = match pinned::program_for(p, job.repo().as_deref(), &ctx.paths) {
+        Ok(Some(program)) => program,
+        Ok(None) => {
+            return not_started(
+                "provider.no_program",
+                p.unusable.as_deref().unwrap_or("no program"),
+            );
+        }
+        // Nothing is wrong with the provider: it may work on other repositories.
+        Err(reason) => return no_place(&reason),
     };
     let secrets = match models::secrets(ctx, &p.entry).await {
         Ok(secrets) => secrets,

@@ -222,7 +222,7 @@ async fn setup(
         };
         let program = ctx
             .env
-            .find_program(program)
+            .find_tool(program)
             .ok_or_else(|| failed("no such program".into()))?;
         let spec = Spec {
             program,

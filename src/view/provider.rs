@@ -138,7 +138,10 @@ fn one(
         SecretSource::Command(argv) => argv.first().cloned().unwrap_or_default(),
     });
     let problem = match (&wanted, &program, &entry.api_key_env) {
-        (Some(wanted), None, _) => Some(format!("`{wanted}` is not a program in PATH")),
+        (Some(wanted), None, _) => Some(
+            env.passed_over(wanted)
+                .unwrap_or_else(|| format!("`{wanted}` is not a program in PATH")),
+        ),
         (_, _, Some(variable)) if env.get(variable).is_none() => {
             Some(format!("${variable} is not set"))
         }

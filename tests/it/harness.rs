@@ -73,7 +73,10 @@ impl TestEnv {
             root,
         };
         for dir in ["home", "bin"] {
-            std::fs::create_dir(env.root().join(dir)).expect("a folder of the test");
+            let dir = env.root().join(dir);
+            std::fs::create_dir(&dir).expect("a folder of the test");
+            // Whatever the umask: a program in a folder that anybody may write is passed over.
+            make_executable(&dir);
         }
         env.write(
             "home/.gitconfig",
@@ -137,6 +140,14 @@ impl TestEnv {
                 .expect("a link to a program");
         }
         *self.path.borrow_mut() = self.root().join("bin").into_os_string();
+    }
+
+    /// Puts these folders before all others in `PATH`.
+    pub(crate) fn first_in_path(&self, folders: &str) {
+        let mut path = OsString::from(folders);
+        path.push(":");
+        path.push(&*self.path.borrow());
+        *self.path.borrow_mut() = path;
     }
 
     /// Sets a variable for every later `rigs`.

@@ -50,15 +50,17 @@ fn an_agent_that_falls_silent_is_ended_and_given_up_after_three_times() {
     let flow = Flow::new("[gate]\ncommands = []");
     let silent = [
         json!({"claude": "start"}),
-        json!("ignore_sigterm"),
         json!({"child": {}}),
         json!("never_end"),
     ];
+    // One that does not hear the request to end is waited for five seconds; once is enough.
+    let mut deaf = silent.to_vec();
+    deaf.insert(1, json!("ignore_sigterm"));
     let fake = flow.provider_with(
         "claude",
         "claude",
         "idle_timeout = \"200ms\"",
-        &[always(&silent)],
+        &[json!({"steps": deaf}), always(&silent)],
     );
     let output = flow.execute(&[bead("one", &[])]).run().exits(1);
     assert_eq!(flow.statuses(), ["failed"]);

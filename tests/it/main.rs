@@ -46,3 +46,4 @@ mod tampered;
 mod trust;
 mod two;
 mod wall;
+mod watchdogs;

@@ -156,7 +156,7 @@ async fn one(command: &Command, worktree: &Path, means: &Means<'_>) -> Result<Ch
 /// Absolute, in the worktree when it has a slash, else by PATH.
 fn program(name: &str, worktree: &Path, means: &Means<'_>) -> Option<PathBuf> {
     if name.starts_with('/') || !name.contains('/') {
-        means.env.find_program(name)
+        means.env.find_tool(name)
     } else {
         inside::locate(worktree, name)
     }

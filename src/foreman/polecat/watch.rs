@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::super::Context;
 use super::super::stage::{Halt, Job, Leash, Said};
+use super::patience::Patience;
 use super::{Log, Teller};
 use crate::config::ProviderSettings;
 use crate::core::{ProviderKind, Timestamp, Usage};
@@ -13,14 +14,6 @@ use crate::provider::{self, Reader, Signal, StopReason};
 
 /// How long a run that was told to end may take to obey.
 const END_GRACE: Duration = Duration::from_secs(5);
-/// What a program says on one pipe may overtake what it said before on the other: how long a
-/// hopeless run is still listened to, lest its usage be lost.
-const LAST_WORDS: Duration = Duration::from_millis(300);
-/// How long a program may stay after its terminal event.
-const AFTER_RESULT: Duration = Duration::from_secs(20);
-/// How long a program may say nothing after the moment at which it wanted to try again: some
-/// wait for hours, as a server told them, and do not say so.
-const AFTER_RETRY: Duration = Duration::from_mins(5);
 /// Last lines of stderr that are kept for the classification.
 const STDERR_LINES: usize = 40;
 
@@ -38,18 +31,7 @@ pub(super) struct Watch {
     envelope: Envelope,
     /// What of the envelope is broken.
     pub(super) over_envelope: Option<String>,
-    /// When its reader said that it will not end by itself.
-    hopeless_at: Option<Timestamp>,
-    /// How long the program said that it would wait before it tries again by itself.
-    retrying: Option<Duration>,
-    startup: Duration,
-    idle: Duration,
-    ends_at: Timestamp,
-    /// When the time of its envelope is over.
-    too_long_at: Option<Timestamp>,
-    heard_at: Timestamp,
-    heard_once: bool,
-    result_at: Option<Timestamp>,
+    patience: Patience,
 }
 
 impl Watch {
@@ -72,40 +54,8 @@ impl Watch {
             asked: job.model.clone().or_else(|| p.entry.model.clone()),
             envelope: job.envelope,
             over_envelope: None,
-            hopeless_at: None,
-            retrying: None,
-            startup: p.entry.startup_timeout.0,
-            idle: p.entry.idle_timeout.0,
-            ends_at: now + p.entry.timeout.0,
-            too_long_at: job.envelope.time.map(|most| now + most),
-            heard_at: now,
-            heard_once: false,
-            result_at: None,
+            patience: Patience::of(&p.entry, job.envelope.time, now),
         }
-    }
-
-    /// The moment at which the run has to be ended, and why.
-    fn deadline(&self) -> (Timestamp, StopReason) {
-        let quiet = match (self.result_at, self.heard_once) {
-            (Some(at), _) => (at + AFTER_RESULT, StopReason::AfterResult),
-            (None, false) => (self.heard_at + self.startup, StopReason::Startup),
-            (None, true) => {
-                let longest = self.retrying.map(|delay| delay + AFTER_RETRY);
-                let idle = longest.map_or(self.idle, |longest| longest.min(self.idle));
-                (self.heard_at + idle, StopReason::Silent)
-            }
-        };
-        let timed_out = (self.ends_at, StopReason::TimedOut);
-        let too_long = self.too_long_at.map(|at| (at, StopReason::Runaway));
-        let last_words = self.hopeless_at.map(|at| at + LAST_WORDS);
-        let hopeless = last_words.map(|at| (at, StopReason::Hopeless));
-        [Some(timed_out), too_long, hopeless]
-            .into_iter()
-            .flatten()
-            .fold(
-                quiet,
-                |first, next| if next.0 < first.0 { next } else { first },
-            )
     }
 
     /// With what it cost, where the program does not say that and it is known.
@@ -124,12 +74,11 @@ impl Watch {
     ) -> (Option<Exit>, Option<StopReason>, Vec<u32>) {
         let mut stopped = None;
         loop {
-            let (deadline, why) = self.deadline();
+            let (deadline, why) = self.patience.deadline();
             tokio::select! {
                 next = running.next() => match next {
                     Next::Line(line) => {
-                        self.heard_at = ctx.clock.now();
-                        self.heard_once = true;
+                        self.patience.heard_at = Some(ctx.clock.now());
                         self.log.write(line.stream, &line.text);
                         if line.stream == Stream::Err {
                             self.hear(ctx, tell, |reader, now| reader.error_line(&line.text, now)).await;
@@ -217,12 +166,12 @@ impl Watch {
                         self.over_envelope.get_or_insert(broken);
                     }
                 }
-                Signal::Result { .. } => self.result_at = Some(ctx.clock.now()),
-                Signal::Retrying { delay, .. } => self.retrying = Some(*delay),
+                Signal::Result { .. } => self.patience.result_at = Some(ctx.clock.now()),
+                Signal::Retrying { delay, .. } => self.patience.retrying = Some(*delay),
                 Signal::Hopeless => {
-                    self.hopeless_at.get_or_insert(ctx.clock.now());
+                    self.patience.hopeless_at.get_or_insert(ctx.clock.now());
                 }
-                Signal::Text(_) | Signal::Tool { .. } => self.retrying = None,
+                Signal::Text(_) | Signal::Tool { .. } => self.patience.retrying = None,
                 Signal::Window(_) => {}
             }
             tell.say(Said::Signal(signal)).await;
