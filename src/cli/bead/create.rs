@@ -6,11 +6,9 @@ use serde_json::Value;
 
 use super::super::when::When;
 use super::super::{App, Ended, Exit, Failure, find, input, repo};
+use crate::assayer::estimator;
 use crate::config::Settings;
-use crate::core::{
-    BeadId, ConvoyId, Criterion, Estimate, EstimateSource, Permission, Priority, ProviderName,
-    TaskType,
-};
+use crate::core::{BeadId, ConvoyId, Criterion, Permission, Priority, ProviderName, TaskType};
 use crate::db::{Conn, Mode};
 use crate::depot::{Act, Base, NewBead, NewConvoy, store};
 use crate::view;
@@ -96,7 +94,7 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
     new.preferred_provider = args.provider;
     new.preferred_model = args.model;
     new.labels = args.label;
-    new.estimate = args.estimate.map(given);
+    new.estimate = args.estimate.map(estimator::given);
     new.not_before = args.not_before.map(|t| t.ahead(app.now()));
     new.deadline = args.deadline.map(|t| t.ahead(app.now()));
 
@@ -165,16 +163,6 @@ async fn convoy_to_join(
         }
     }
     Ok(None)
-}
-
-/// A number given by a person, with the spread that runs have around any estimate.
-pub(super) fn given(tokens: u64) -> Estimate {
-    Estimate {
-        p50: tokens,
-        p80: tokens + tokens / 2,
-        p95: tokens * 3,
-        source: EstimateSource::Given,
-    }
 }
 
 pub(super) fn criterion(text: &str) -> Result<Criterion, Failure> {

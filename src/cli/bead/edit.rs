@@ -3,6 +3,7 @@
 use super::super::when::When;
 use super::super::{App, Ended, Exit, Failure, find, input};
 use super::create;
+use crate::assayer::estimator;
 use crate::core::{Permission, Priority, ProviderName, TaskType};
 use crate::db::{DbError, Mode};
 use crate::depot::{Act, BeadEdit, DepotError, store};
@@ -122,7 +123,7 @@ fn wanted(args: &Args, app: &mut App) -> Result<BeadEdit, Failure> {
         labels: (!args.label.is_empty()).then(|| args.label.clone()),
         preferred_provider: args.provider.clone(),
         preferred_model: args.model.clone(),
-        estimate: args.estimate.map(create::given),
+        estimate: args.estimate.map(estimator::given),
         deadline: args.deadline.map(|t| t.ahead(app.now())),
     })
 }
