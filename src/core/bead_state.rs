@@ -87,6 +87,8 @@ word_enum! {
         Release = "release",
         Block = "block",
         Unblock = "unblock",
+        /// A person has what it left checked again.
+        Review = "review",
         Fail = "fail",
         Cancel = "cancel",
         /// A person asks for another try.
@@ -151,6 +153,7 @@ pub(crate) const TRANSITIONS: &[(S, E, S)] = &[
     (S::Deferred, E::Fail, S::Failed),
     (S::Deferred, E::Cancel, S::Cancelled),
     (S::Blocked, E::Unblock, S::Queued),
+    (S::Blocked, E::Review, S::Reviewing),
     (S::Blocked, E::Fail, S::Failed),
     (S::Blocked, E::Cancel, S::Cancelled),
     (S::Blocked, E::Retry, S::Queued),

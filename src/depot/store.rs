@@ -1,5 +1,6 @@
 //! The depot's SQL. Every function takes a connection: a transaction of the caller for changes.
 
+mod approve;
 mod attempts;
 mod beads;
 mod claim;
@@ -15,6 +16,7 @@ mod stops;
 mod tests;
 mod trust;
 
+pub(crate) use approve::{approve, to_review};
 pub(crate) use attempts::{
     PastRow, attempts_of, bead_of_marker, complete_record, end_attempt, last_attempt, past_runs,
     refused_by, running_attempts, session_started, started_run,
@@ -37,7 +39,7 @@ pub(crate) use steps::{
     accept, assay, charge, complete, count_failure, defer, finish, met_conflict, queue, release,
     revise, start,
 };
-pub(crate) use stops::{approve, block, cancel, fail, lift_policy, retry};
+pub(crate) use stops::{block, cancel, fail, lift_policy, retry};
 pub(crate) use trust::{Trust, all_trusted, revoke, settings_of, trust, trusted};
 
 use crate::core::{BeadId, BeadStatus, ConvoyId, IllegalTransition};

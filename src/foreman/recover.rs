@@ -223,6 +223,10 @@ pub(super) async fn take_back(
     owner: &str,
 ) -> Result<Option<(Job, Found)>, ForemanError> {
     end_gates(ctx, bead).await?;
+    let unheld = bead.status == BeadStatus::Reviewing && bead.lease_owner.is_none();
+    if unheld && !super::approved::may_be_checked(ctx, bead).await? {
+        return Ok(None);
+    }
     let until = ctx.clock.now() + ctx.settings.foreman.lease.0;
     let mut tx = ctx.db.write().await?;
     let act = ctx.act();

@@ -69,6 +69,11 @@ impl Repo {
 }
 
 impl Worktree {
+    /// Keeps uncommitted work under `refs/rigs/rescue/`, for who may put the files back next.
+    pub(crate) async fn park_changes(&self) -> Result<(), GitError> {
+        self.rescue(&self.enter_to_write()?).await
+    }
+
     /// Keeps uncommitted work as a commit under `refs/rigs/rescue/`, HEAD and files unchanged.
     pub(super) async fn rescue(&self, entered: &Entered) -> Result<(), GitError> {
         let inside = self.embedded_in(entered).await?;

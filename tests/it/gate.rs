@@ -113,3 +113,40 @@ fn a_gate_that_fails_now_and_then_is_flaky_and_that_is_on_record() {
         .success();
     assert!(why.stdout.contains("flaky: exit code 1"), "{why}");
 }
+
+#[test]
+fn work_that_a_broken_gate_could_not_judge_is_checked_again_and_no_agent_is_paid_twice() {
+    let flow = Flow::new("[gate]\ncommands = [[\"checks\"]]");
+    let fake = flow.provider(
+        "fake",
+        "command",
+        &[on("one", &[write("a", "a\n"), json!({"print": "done"})])],
+    );
+    let output = flow.execute(&[bead("one", &[])]).run().exits(1);
+    assert!(output.stdout.contains("`checks` was not found"), "{output}");
+    let id = flow.bead_id("one");
+    let approve = || flow.rigs(["bead", "approve"]).args([&id]).run().success();
+    let said = approve();
+    assert!(said.stderr.contains("its work is checked again"), "{said}");
+    assert_eq!(flow.statuses(), ["reviewing"]);
+    // Nothing was mended.
+    flow.goal(["resume"]).run().exits(1);
+    assert_eq!(flow.statuses(), ["blocked"]);
+
+    // A person looked around and left something; it is no part of the work, and not lost.
+    let tree = flow.env.rigs_home().join("worktrees").join(&id);
+    std::fs::write(tree.join("a"), "mine\n").unwrap();
+    flow.env.program("checks", "grep -q a a");
+    approve();
+    flow.goal(["resume"]).run().success();
+    flow.is_done(1);
+    assert_eq!(fake.calls().len(), 1);
+    assert_eq!(flow.events("bead.review"), 2);
+    assert_eq!(flow.repo.show(&flow.branch(), "a"), "a");
+    let kept = flow
+        .repo
+        .git(["for-each-ref", "--format=%(refname)", "refs/rigs/rescue"]);
+    let kept: Vec<&str> = kept.lines().collect();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert_eq!(flow.repo.show(kept[0], "a"), "mine");
+}

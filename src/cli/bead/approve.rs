@@ -9,8 +9,10 @@ use crate::view;
 /// Let a bead go on that is blocked for a person, with what you say to its agent
 ///
 /// For work that the quality gate refused too often, that was in conflict twice, or that could not
-/// be judged. The next attempt is told your answer and what was found before; its count of
-/// failures starts anew. `rigs bead show` says why it is blocked, `rigs bead diff` what was done.
+/// be judged. With an answer its next attempt is told that and what was found before. Without one
+/// the work that it left is checked again as it is, which costs no tokens: for a gate that you have
+/// mended. Its count of failures starts anew. `rigs bead show` says why it is blocked,
+/// `rigs bead diff` what was done.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -40,19 +42,24 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
     };
     let mut tx = db.write().await?;
     let id = find::bead(&mut tx, &args.id).await?;
-    if !store::approve(&mut tx, act, &id, answer.as_deref()).await? {
+    let Some(status) = store::approve(&mut tx, act, &id, answer.as_deref()).await? else {
         let bead = store::get(&mut tx, &id).await?;
         return Err(bead.map_or_else(
             || Failure::new(Kind::NotFound, format!("no bead {id}")),
             |bead| not_for_a_person(&bead),
         ));
-    }
+    };
     let bead = view::bead::show(&mut tx, &id).await?;
     tx.commit().await.map_err(DbError::from)?;
     if app.out.is_json() {
         app.out.answer(&bead, |_| {})?;
     }
-    app.out.note(format!("{id} is approved and queued again"))?;
+    let next = if status == BeadStatus::Reviewing {
+        "its work is checked again"
+    } else {
+        "it is queued again"
+    };
+    app.out.note(format!("{id} is approved: {next}"))?;
     Ok(Exit::Done)
 }
 

@@ -194,6 +194,7 @@ pub(crate) fn sentence(event: &Event, now: Timestamp) -> Option<String> {
         | EventType::BeadStart
         | EventType::BeadFinish
         | EventType::BeadUnblock
+        | EventType::BeadReview
         | EventType::BeadRetry
         | EventType::TrustGranted
         | EventType::TrustRevoked

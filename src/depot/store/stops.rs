@@ -64,7 +64,7 @@ pub(crate) async fn unblock(conn: &mut Conn, act: Act<'_>, id: &BeadId) -> Resul
     clear_block(conn, id).await
 }
 
-async fn clear_block(conn: &mut Conn, id: &BeadId) -> Result<()> {
+pub(super) async fn clear_block(conn: &mut Conn, id: &BeadId) -> Result<()> {
     sqlx::query("UPDATE beads SET block_cause = NULL, block_reason = NULL WHERE id = ?1")
         .bind(id)
         .execute(conn)
@@ -211,54 +211,8 @@ pub(crate) async fn retry(conn: &mut Conn, act: Act<'_>, id: &BeadId) -> Result<
     reopen(conn, act, id).await
 }
 
-/// A person has looked at a bead that waits for one: it goes on, told what they say. Its count of
-/// failures starts anew. A bead that is blocked for another cause is left as it is, and `false`.
-pub(crate) async fn approve(
-    conn: &mut Conn,
-    act: Act<'_>,
-    id: &BeadId,
-    answer: Option<&str>,
-) -> Result<bool> {
-    let waits: Option<(Option<BlockCause>, Option<String>)> = sqlx::query_as(
-        "SELECT block_cause, feedback FROM beads WHERE id = ?1 AND status = 'blocked'",
-    )
-    .bind(id)
-    .fetch_optional(&mut *conn)
-    .await?;
-    let Some((Some(BlockCause::Person), feedback)) = waits else {
-        return Ok(false);
-    };
-    let payload = json!({ "approved": true, "answer": answer });
-    step(
-        conn,
-        act,
-        id,
-        BeadStatus::Blocked,
-        BeadEvent::Unblock,
-        None,
-        payload,
-    )
-    .await?;
-    let told = match (answer, feedback) {
-        (Some(answer), Some(before)) => Some(format!(
-            "A person has looked at it and says:\n{answer}\n\nWhat was found before:\n{before}"
-        )),
-        (Some(answer), None) => Some(format!("A person has looked at it and says:\n{answer}")),
-        (None, before) => before,
-    };
-    sqlx::query("UPDATE beads SET failures = 0, feedback = ?2 WHERE id = ?1")
-        .bind(id)
-        .bind(told)
-        .execute(&mut *conn)
-        .await?;
-    clear_block(conn, id).await?;
-    lift_dependents(conn, act, id).await?;
-    reopen(conn, act, id).await?;
-    Ok(true)
-}
-
 /// What was blocked because of `id` waits for it again.
-async fn lift_dependents(conn: &mut Conn, act: Act<'_>, id: &BeadId) -> Result<()> {
+pub(super) async fn lift_dependents(conn: &mut Conn, act: Act<'_>, id: &BeadId) -> Result<()> {
     let mut open = vec![id.clone()];
     while let Some(lifted) = open.pop() {
         for waiting in dependents_of(conn, &lifted).await? {
@@ -285,7 +239,7 @@ async fn lift_dependents(conn: &mut Conn, act: Act<'_>, id: &BeadId) -> Result<(
     Ok(())
 }
 
-async fn reopen(conn: &mut Conn, act: Act<'_>, id: &BeadId) -> Result<()> {
+pub(super) async fn reopen(conn: &mut Conn, act: Act<'_>, id: &BeadId) -> Result<()> {
     let convoy: Option<ConvoyId> = sqlx::query_scalar("SELECT convoy_id FROM beads WHERE id = ?1")
         .bind(id)
         .fetch_one(&mut *conn)

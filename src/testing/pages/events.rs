@@ -53,6 +53,10 @@ pub(super) fn told(kind: EventType) -> Told {
             "from, to, approved, answer",
             "what blocked it is gone; `approved` by a person, with their answer",
         ),
+        E::BeadReview => (
+            "from, to, approved, answer",
+            "a person has the work that it left checked again",
+        ),
         E::BeadFail => ("from, to, attempt, error", "given up"),
         E::BeadCancel => ("from, to, reason", "a person does not want it any more"),
         E::BeadRetry => (STEP, "a person asked for another try"),

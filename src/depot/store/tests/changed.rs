@@ -4,6 +4,7 @@ use pretty_assertions::assert_eq;
 
 use super::*;
 use crate::core::{Permission, Priority};
+use crate::db::NewEvent;
 use crate::depot::BeadEdit;
 
 #[tokio::test]
@@ -89,7 +90,7 @@ async fn only_what_waits_for_a_person_is_approved_and_it_is_told_the_answer() {
         block(conn, act, &id, BeadStatus::Queued, None, cause, "no")
             .await
             .unwrap();
-        assert!(!approve(conn, act, &id, None).await.unwrap());
+        assert_eq!(approve(conn, act, &id, None).await.unwrap(), None);
         retry(conn, act, &id).await.unwrap();
     }
     count_failure(&mut d.tx, &id, "a test fails").await.unwrap();
@@ -98,7 +99,8 @@ async fn only_what_waits_for_a_person_is_approved_and_it_is_told_the_answer() {
     block(conn, act, &id, BeadStatus::Queued, None, cause, "look")
         .await
         .unwrap();
-    assert!(approve(conn, act, &id, Some("leave it out")).await.unwrap());
+    let approved = approve(conn, act, &id, Some("leave it out")).await;
+    assert_eq!(approved.unwrap(), Some(BeadStatus::Queued));
     let is = d.get(&id).await;
     assert_eq!(
         (
@@ -118,5 +120,52 @@ async fn only_what_waits_for_a_person_is_approved_and_it_is_told_the_answer() {
     );
     assert_eq!(d.get(&next).await.status, BeadStatus::Queued);
     let (conn, act) = d.parts();
-    assert!(!approve(conn, act, &id, None).await.unwrap());
+    assert_eq!(approve(conn, act, &id, None).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn work_that_was_finished_is_checked_again_unless_there_is_an_answer_or_it_met_a_conflict() {
+    for (answer, commit, conflict, want) in [
+        (None, Some("c0ffee"), false, BeadStatus::Reviewing),
+        (Some("smaller"), Some("c0ffee"), false, BeadStatus::Queued),
+        (None, None, false, BeadStatus::Queued),
+        (None, Some("c0ffee"), true, BeadStatus::Queued),
+    ] {
+        let mut d = Desk::new().await;
+        let id = d.bead("a", &[]).await;
+        d.queue(&id).await;
+        let fence = d.claim(&id).await;
+        let (conn, act) = d.parts();
+        start(conn, act, &id, &fence).await.unwrap();
+        finish(conn, act, &id, &fence, "done").await.unwrap();
+        let attempt = last_attempt(conn, &id).await.unwrap().unwrap();
+        let end = AttemptEnd {
+            status: "done".into(),
+            commit_id: commit.map(str::to_owned),
+            ..AttemptEnd::default()
+        };
+        end_attempt(conn, act, &attempt, &end).await.unwrap();
+        if conflict {
+            let event = NewEvent::new(events::EventType::MergeConflict, "foreman")
+                .bead(&id)
+                .attempt(Some(attempt.id));
+            events::append(conn, act.ids, act.now, event).await.unwrap();
+        }
+        let from = BeadStatus::Reviewing;
+        let cause = BlockCause::Person;
+        block(conn, act, &id, from, Some(&fence), cause, "no gate")
+            .await
+            .unwrap();
+        assert_eq!(approve(conn, act, &id, answer).await.unwrap(), Some(want));
+        let waiting = to_review(conn, None).await.unwrap();
+        let waiting: Vec<&BeadId> = waiting.iter().map(|b| &b.id).collect();
+        let wanted: &[&BeadId] = if want == BeadStatus::Reviewing {
+            &[&id]
+        } else {
+            &[]
+        };
+        assert_eq!(waiting, wanted);
+        // Another convoy's foreman does not look at it.
+        assert_eq!(to_review(conn, Some(&[])).await.unwrap(), []);
+    }
 }
