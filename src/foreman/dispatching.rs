@@ -48,7 +48,7 @@ impl Foreman<'_> {
         }
         self.promote().await?;
         let served = self.served().await?;
-        self.take_up_approved(served.as_deref()).await?;
+        Box::pin(self.take_up_approved(served.as_deref())).await?;
         self.assay(served.as_deref()).await?;
         self.dispatch(served.as_deref()).await?;
         self.look().await

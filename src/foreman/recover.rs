@@ -224,7 +224,7 @@ pub(super) async fn take_back(
 ) -> Result<Option<(Job, Found)>, ForemanError> {
     end_gates(ctx, bead).await?;
     let unheld = bead.status == BeadStatus::Reviewing && bead.lease_owner.is_none();
-    if unheld && !super::approved::may_be_checked(ctx, bead).await? {
+    if unheld && !Box::pin(super::approved::may_be_checked(ctx, bead)).await? {
         return Ok(None);
     }
     let until = ctx.clock.now() + ctx.settings.foreman.lease.0;
