@@ -2,6 +2,8 @@
 //! the feature `bench`, never in a release.
 
 mod decide;
+pub mod replay;
+pub mod schedule;
 pub mod walls;
 
 pub use decide::{Herd, Pure, Store};
