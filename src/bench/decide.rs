@@ -25,7 +25,7 @@ limits = [
 ]
 "#;
 
-pub(super) fn provider(n: usize) -> ProviderName {
+fn provider(n: usize) -> ProviderName {
     format!("provider-{n}").parse().expect("a name")
 }
 
@@ -34,7 +34,7 @@ fn entry() -> ProviderSettings {
 }
 
 /// With the slots of `max_parallel` these are five windows.
-pub(super) fn tanks(providers: usize) -> Vec<TankSettings> {
+fn tanks(providers: usize) -> Vec<TankSettings> {
     let entry = entry();
     (0..providers)
         .map(|n| TankSettings::of(&provider(n), &entry))
@@ -69,7 +69,7 @@ fn policy() -> Policy {
     read(&file, text.as_bytes()).expect("a policy")
 }
 
-pub(super) fn ask() -> Ask {
+fn ask() -> Ask {
     let estimate = Estimate {
         p50: 110_000,
         p80: 255_000,
@@ -313,7 +313,7 @@ impl Store {
             rounds,
             every,
         } = herd;
-        let start = self.clock.now() + Duration::from_millis(50);
+        let start = self.clock.moment() + Duration::from_millis(50);
         let began = Instant::now() + Duration::from_millis(50);
         let mut tasks = tokio::task::JoinSet::new();
         for agent in 0..agents {
@@ -324,8 +324,8 @@ impl Store {
                     let mut took = Vec::new();
                     for round in 0..rounds {
                         let offset = every * round + every * agent / agents;
-                        clock.sleep_until(start + offset).await;
-                        // The clock counts in milliseconds; what was waited beyond is not ours.
+                        clock.sleep_to(start + offset).await;
+                        // A timer counts in milliseconds; what was waited beyond is not ours.
                         let asked = Instant::now().max(began + offset);
                         let tank = &settings[agent as usize % settings.len()];
                         let reserved = decision(&db, &clock, &ids, &policy, tank).await;

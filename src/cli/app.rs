@@ -87,6 +87,11 @@ impl App {
         Ok(config::load::locate(&self.env, &self.given)?)
     }
 
+    /// What the command line says about the configuration.
+    pub(crate) fn given(&self) -> &Given {
+        &self.given
+    }
+
     /// Takes another home folder from now on; `reload` reads its settings.
     pub(crate) fn move_home(&mut self, home: std::path::PathBuf) -> Result<(), Failure> {
         if self.given.home.is_some() {
@@ -125,11 +130,7 @@ impl App {
     pub(crate) async fn store(&self, mode: Mode) -> Result<Db, Failure> {
         let paths = &self.config()?.paths;
         config::home::prepare(paths.home())?;
-        let db = Db::open(&paths.store(), mode).await?;
-        if mode == Mode::OneShot {
-            db.stay_open();
-        }
-        Ok(db)
+        Ok(Db::open(&paths.store(), mode).await?)
     }
 }
 
@@ -163,13 +164,15 @@ fn hooks(_: &Env) -> Result<(Clock, Ids), Failure> {
 }
 
 /// `RIGS_TEST_TIME` and `RIGS_TEST_SEED` make times and ids repeatable; `RIGS_TEST_LEAP` names a
-/// file that says by how many milliseconds the clock is ahead, see `foreman::crash::leap`.
+/// file that says by how many milliseconds the clock is ahead, see `foreman::crash::leap`, and
+/// `RIGS_TEST_CLOCK` one that says by how many it is wrong, whenever it is looked at.
 #[cfg(feature = "test-hooks")]
 fn hooks(env: &Env) -> Result<(Clock, Ids), Failure> {
     let ahead = env
         .get("RIGS_TEST_LEAP")
         .map(|file| std::fs::read_to_string(file).unwrap_or_default());
     let clock = match env.get("RIGS_TEST_TIME").map(str::parse) {
+        None if let Some(file) = env.get("RIGS_TEST_CLOCK") => Clock::wrong_by(file),
         None if let Some(ahead) = ahead => {
             let ms = ahead.trim().parse().unwrap_or(0);
             Clock::leaping(std::time::Duration::from_millis(ms))

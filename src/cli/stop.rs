@@ -74,7 +74,7 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
 
 /// Waits until whoever runs the loop has ended what runs; does it itself when nobody does.
 async fn ended(app: &mut App, ctx: &Context, signals: &mut Signals) -> Result<(), Failure> {
-    let begun = ctx.clock.now();
+    let begun = ctx.clock.moment();
     let me = lock::myself(&ctx.ids);
     loop {
         let left = at_work(&ctx.db).await?;
@@ -94,7 +94,7 @@ async fn ended(app: &mut App, ctx: &Context, signals: &mut Signals) -> Result<()
                 }
             }
             Asked::Theirs(holder) => {
-                let waited = ctx.clock.now().since(begun);
+                let waited = ctx.clock.moment().since(begun);
                 if waited >= LIMIT {
                     return Err(too_long(app, &left, holder.map(|h| h.owner.pid), waited));
                 }

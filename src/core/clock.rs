@@ -1,6 +1,7 @@
 //! Wall-clock time as a value that is passed in, so that tests own it.
 
-use std::time::Duration;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
 #[cfg(test)]
 use tokio::sync::watch;
@@ -18,9 +19,43 @@ enum Source {
     /// Shifted by milliseconds that grow when somebody leaps: tests of whole nights.
     #[cfg(feature = "test-hooks")]
     Leaping(std::sync::Arc<std::sync::atomic::AtomicI64>),
+    /// Wrong by as many milliseconds as a file says just now: tests of clocks that jump and of
+    /// machines that sleep.
+    #[cfg(feature = "test-hooks")]
+    Wrong(std::sync::Arc<std::path::PathBuf>),
     #[cfg(test)]
-    Fake(watch::Receiver<Timestamp>),
+    Fake(watch::Receiver<Fake>),
 }
+
+#[cfg(test)]
+#[derive(Clone, Copy, Debug)]
+struct Fake {
+    now: Timestamp,
+    moment: Moment,
+}
+
+/// A point on a time that only ever goes on, and stands still while the machine sleeps: for how
+/// long something took, and for how long it may. Good in this process only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Moment(Duration);
+
+impl Moment {
+    /// How long after `earlier` this is; zero when it is not after it.
+    pub(crate) fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl std::ops::Add<Duration> for Moment {
+    type Output = Self;
+
+    fn add(self, by: Duration) -> Self {
+        Self(self.0.saturating_add(by))
+    }
+}
+
+/// Where the time that only goes on begins.
+static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 impl Clock {
     pub(crate) fn system() -> Self {
@@ -38,6 +73,12 @@ impl Clock {
     pub(crate) fn leaping(ahead: Duration) -> Self {
         let ms = i64::try_from(ahead.as_millis()).unwrap_or(0);
         Self(Source::Leaping(std::sync::Arc::new(ms.into())))
+    }
+
+    /// A running clock that is wrong by the milliseconds in this file, whenever it is read.
+    #[cfg(feature = "test-hooks")]
+    pub(crate) fn wrong_by(file: impl Into<std::path::PathBuf>) -> Self {
+        Self(Source::Wrong(std::sync::Arc::new(file.into())))
     }
 
     /// Goes to a later time at once, where this clock can; by how much it is ahead then.
@@ -60,44 +101,60 @@ impl Clock {
             Source::Leaping(ahead) => Timestamp::from_millis(
                 system_now().millis() + ahead.load(std::sync::atomic::Ordering::Relaxed),
             ),
-            #[cfg(test)]
-            Source::Fake(now) => *now.borrow(),
-        }
-    }
-
-    /// Completes once `now()` is at or past `deadline`. A system clock that jumps (suspend,
-    /// NTP) is noticed within a minute, because no single sleep is longer than that.
-    pub(crate) async fn sleep_until(&self, deadline: Timestamp) {
-        match &self.0 {
-            #[cfg(test)]
-            Source::Fake(now) => {
-                // An error means that the `FakeClock` is gone; time then never moves again.
-                if now.clone().wait_for(|now| *now >= deadline).await.is_err() {
-                    std::future::pending::<()>().await;
-                }
-            }
-            Source::System(_) => self.really_sleep_until(deadline).await,
             #[cfg(feature = "test-hooks")]
-            Source::Leaping(_) => self.really_sleep_until(deadline).await,
+            Source::Wrong(file) => {
+                let said = std::fs::read_to_string(&**file).unwrap_or_default();
+                let by: i64 = said.trim().parse().unwrap_or(0);
+                Timestamp::from_millis(system_now().millis().saturating_add(by))
+            }
+            #[cfg(test)]
+            Source::Fake(fake) => fake.borrow().now,
         }
     }
 
+    /// This moment, for measuring how long something takes.
+    pub(crate) fn moment(&self) -> Moment {
+        match &self.0 {
+            Source::System(_) => Moment(BEGIN.elapsed()),
+            #[cfg(feature = "test-hooks")]
+            Source::Leaping(ahead) => {
+                let ahead = ahead.load(std::sync::atomic::Ordering::Relaxed);
+                Moment(BEGIN.elapsed() + Duration::from_millis(u64::try_from(ahead).unwrap_or(0)))
+            }
+            #[cfg(feature = "test-hooks")]
+            Source::Wrong(_) => Moment(BEGIN.elapsed()),
+            #[cfg(test)]
+            Source::Fake(fake) => fake.borrow().moment,
+        }
+    }
+
+    /// Completes once `how_long` has passed, whatever happens to the clock on the wall.
+    pub(crate) async fn sleep(&self, how_long: Duration) {
+        self.sleep_to(self.moment() + how_long).await;
+    }
+
+    /// Completes once `moment()` is at or past `deadline`.
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place that really sleeps"
     )]
-    async fn really_sleep_until(&self, deadline: Timestamp) {
+    pub(crate) async fn sleep_to(&self, deadline: Moment) {
+        #[cfg(test)]
+        if let Source::Fake(fake) = &self.0 {
+            // An error means that the `FakeClock` is gone; time then never moves again.
+            let over = |fake: &Fake| fake.moment >= deadline;
+            if fake.clone().wait_for(over).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            return;
+        }
         loop {
-            let left = deadline.since(self.now());
+            let left = deadline.since(self.moment());
             if left.is_zero() {
                 return;
             }
-            tokio::time::sleep(left.min(Duration::from_mins(1))).await;
+            tokio::time::sleep(left.min(LONGEST)).await;
         }
-    }
-
-    pub(crate) async fn sleep(&self, how_long: Duration) {
-        self.sleep_until(self.now() + how_long).await;
     }
 
     /// Runs `work` for at most `limit`; `None` when time ran out.
@@ -114,6 +171,9 @@ impl Clock {
     }
 }
 
+/// No single sleep is longer.
+const LONGEST: Duration = Duration::from_secs(30);
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place that reads the real clock"
@@ -125,21 +185,36 @@ fn system_now() -> Timestamp {
 /// The test side of a fake [`Clock`].
 #[cfg(test)]
 #[derive(Debug)]
-pub(crate) struct FakeClock(watch::Sender<Timestamp>);
+pub(crate) struct FakeClock(watch::Sender<Fake>);
 
 #[cfg(test)]
 impl FakeClock {
     pub(crate) fn at(start: &str) -> (Self, Clock) {
-        let (tx, rx) = watch::channel(start.parse().expect("RFC 3339 timestamp"));
+        let (tx, rx) = watch::channel(Fake {
+            now: start.parse().expect("RFC 3339 timestamp"),
+            moment: Moment(Duration::ZERO),
+        });
         (Self(tx), Clock(Source::Fake(rx)))
     }
 
     pub(crate) fn advance(&self, by: Duration) {
-        self.0.send_modify(|now| *now = *now + by);
+        self.0.send_modify(|fake| {
+            fake.now = fake.now + by;
+            fake.moment = fake.moment + by;
+        });
     }
 
+    /// Time passes until then.
     pub(crate) fn set(&self, to: Timestamp) {
-        self.0.send_replace(to);
+        self.0.send_modify(|fake| {
+            fake.moment = fake.moment + to.since(fake.now);
+            fake.now = to;
+        });
+    }
+
+    /// Somebody sets the clock on the wall, or the machine has slept: no time has passed.
+    pub(crate) fn jump(&self, to: Timestamp) {
+        self.0.send_modify(|fake| fake.now = to);
     }
 }
 
@@ -150,8 +225,8 @@ mod tests {
     #[tokio::test]
     async fn sleepers_wake_when_time_passes_their_deadline() {
         let (fake, clock) = FakeClock::at("2001-02-03T04:05:06Z");
-        let deadline = clock.now() + Duration::from_mins(1);
-        let mut sleep = std::pin::pin!(clock.sleep_until(deadline));
+        let deadline = clock.moment() + Duration::from_mins(1);
+        let mut sleep = std::pin::pin!(clock.sleep_to(deadline));
 
         fake.advance(Duration::from_secs(59));
         tokio::select! {
@@ -161,7 +236,7 @@ mod tests {
         }
         fake.advance(Duration::from_secs(1));
         sleep.await;
-        assert_eq!(clock.now(), deadline);
+        assert_eq!(clock.moment(), deadline);
     }
 
     #[tokio::test]
@@ -173,5 +248,32 @@ mod tests {
             fake.set(clock.now() + Duration::from_secs(5));
         });
         assert_eq!(done, None);
+    }
+
+    /// Whether `sleep` is over by now.
+    async fn is_over(sleep: std::pin::Pin<&mut impl Future<Output = ()>>) -> bool {
+        tokio::select! {
+            biased;
+            () = sleep => true,
+            () = tokio::task::yield_now() => false,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_jumps_ends_no_wait_and_makes_none_longer() {
+        let (fake, clock) = FakeClock::at("2001-02-03T04:05:06Z");
+        let (start, begun) = (clock.now(), clock.moment());
+        let hours = Duration::from_hours(8);
+        let mut minute = std::pin::pin!(clock.sleep(Duration::from_mins(1)));
+        assert!(!is_over(minute.as_mut()).await);
+
+        fake.jump(start.minus(hours));
+        fake.advance(Duration::from_secs(59));
+        assert!(!is_over(minute.as_mut()).await);
+        fake.jump(start + hours);
+        assert!(!is_over(minute.as_mut()).await);
+        fake.advance(Duration::from_secs(1));
+        assert!(is_over(minute.as_mut()).await);
+        assert_eq!(clock.moment().since(begun), Duration::from_mins(1));
     }
 }

@@ -34,7 +34,7 @@ pub(crate) async fn run(
     notes: mpsc::Sender<Note>,
     leash: Leash,
 ) -> RunReport {
-    let began = ctx.clock.now();
+    let began = ctx.clock.moment();
     ctx.before("worktree.made");
     let mut report = match again(|| worktree::prepare(&ctx, &job, &leash.token)).await {
         Err(NoPlace::Stopped) => {
@@ -76,7 +76,7 @@ pub(crate) async fn run(
         }
     };
     report.duration_ms =
-        i64::try_from(ctx.clock.now().since(began).as_millis()).unwrap_or(i64::MAX);
+        i64::try_from(ctx.clock.moment().since(began).as_millis()).unwrap_or(i64::MAX);
     report
 }
 

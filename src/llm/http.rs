@@ -17,9 +17,10 @@ mod refusal;
 
 pub(crate) use self::refusal::error_text;
 use super::LlmError;
+use crate::core::Clock;
+use crate::core::clock::Moment;
 use crate::core::redact::Redactor;
 use crate::core::text::one_line;
-use crate::core::{Clock, Timestamp};
 
 /// Most bytes of one answer, errors and model lists included.
 pub(crate) const MAX_ANSWER: usize = 16 << 20;
@@ -243,7 +244,7 @@ impl std::fmt::Debug for Endpoint {
 #[derive(Debug, Clone)]
 pub(crate) struct Patience {
     clock: Clock,
-    end: Timestamp,
+    end: Moment,
     limit: Duration,
     idle: Duration,
 }
@@ -251,7 +252,7 @@ pub(crate) struct Patience {
 impl Patience {
     pub(crate) fn new(limit: Duration, idle: Duration, clock: &Clock) -> Self {
         Self {
-            end: clock.now() + limit,
+            end: clock.moment() + limit,
             clock: clock.clone(),
             limit,
             idle,
@@ -260,13 +261,13 @@ impl Patience {
 
     /// Until the end of the whole call: a server may think, or load its model, that long.
     async fn whole<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let left = self.end.since(self.clock.now());
+        let left = self.end.since(self.clock.moment());
         self.clock.timeout(left, work).await
     }
 
     /// Until the next piece is due; the limit that was passed when there was none.
     async fn next<T>(&self, work: impl Future<Output = T>) -> Result<T, Duration> {
-        let left = self.end.since(self.clock.now());
+        let left = self.end.since(self.clock.moment());
         let passed = if left < self.idle {
             self.limit
         } else {

@@ -9,7 +9,8 @@ use nix::unistd::Pid;
 
 use super::table::{self, Entry};
 use super::{MARKER, children};
-use crate::core::{Clock, Timestamp};
+use crate::core::Clock;
+use crate::core::clock::Moment;
 
 /// How long killed processes may take to vanish; one that waits for a dead disk never does.
 const VANISH: Duration = Duration::from_secs(5);
@@ -128,7 +129,7 @@ impl<'a> Family<'a> {
     /// `empty_looks` is how many have found nobody just before.
     pub(super) async fn kill(&mut self, mut empty_looks: u32) -> Vec<u32> {
         let clock = Clock::system();
-        let deadline = clock.now() + VANISH;
+        let deadline = clock.moment() + VANISH;
         let mut pause = Pause::default();
         loop {
             let gone = self.signal(Signal::SIGKILL, None);
@@ -139,7 +140,7 @@ impl<'a> Family<'a> {
             if gone {
                 continue;
             }
-            if clock.now() >= deadline {
+            if clock.moment() >= deadline {
                 return self.look().iter().map(|e| e.pid).collect();
             }
             pause.wait(&clock).await;
@@ -171,8 +172,8 @@ impl Pause {
     }
 
     /// When the next look is due.
-    pub(super) fn next(&mut self, clock: &Clock) -> Timestamp {
-        let at = clock.now() + self.0;
+    pub(super) fn next(&mut self, clock: &Clock) -> Moment {
+        let at = clock.moment() + self.0;
         self.0 = (self.0 * 2).min(Duration::from_millis(100));
         at
     }

@@ -31,7 +31,7 @@ pub(crate) async fn run(
         Some(given) => given.to_owned(),
         None => unique(),
     };
-    let begun = clock.now();
+    let begun = clock.moment();
     let mut child = Running::start(
         spec,
         &marker,
@@ -65,7 +65,7 @@ pub(crate) async fn run(
         stderr,
         cut,
         timed_out,
-        duration: clock.now().since(begun),
+        duration: clock.moment().since(begun),
     })
 }
 

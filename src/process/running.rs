@@ -14,7 +14,8 @@ use tokio::process::{Child, ChildStderr, ChildStdout};
 use super::family::{Family, Pause};
 use super::stream::{Feed, Line, Pipe, Sink, Stream};
 use super::{Exit, ProcessError, Spec, Stdin, children};
-use crate::core::{Clock, Timestamp};
+use crate::core::Clock;
+use crate::core::clock::Moment;
 
 /// How long after the child's end a grandchild may hold its pipes open.
 const LINGER: Duration = Duration::from_secs(1);
@@ -52,7 +53,7 @@ enum End {
     /// Gone; its pipes may be held open by others until then.
     Gone {
         exit: Exit,
-        until: Timestamp,
+        until: Moment,
         read: u64,
     },
     /// Gone, and that time is over: what lies ready is still read.
@@ -223,7 +224,7 @@ impl Running {
                     children::forget(self.pid);
                     self.end = End::Gone {
                         exit: exit_of(status),
-                        until: Clock::system().now() + LINGER,
+                        until: Clock::system().moment() + LINGER,
                         read,
                     };
                 }
@@ -235,7 +236,7 @@ impl Running {
                 let late = tokio::select! {
                     () = self.out.pump(&mut self.lines), if self.out.is_open() => false,
                     () = self.err.pump(&mut more), if self.err.is_open() => false,
-                    () = real.sleep_until(until) => true,
+                    () = real.sleep_to(until) => true,
                 };
                 self.lines.append(&mut more);
                 if late {
@@ -296,7 +297,7 @@ impl Running {
             tokio::select! {
                 () = &mut over => return,
                 () = self.step(), if reading => self.bound(kept),
-                () = real.sleep_until(look) => {
+                () = real.sleep_to(look) => {
                     if !matches!(self.end, End::NotYet) && family.look().is_empty() {
                         return;
                     }

@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use super::super::{App, Ended, Exit, Failure, Kind};
 use super::Drivers;
 use crate::core::text::count;
-use crate::core::{Timestamp, time::Span};
+use crate::core::time::Span;
 use crate::db::{Db, Mode};
 use crate::depot::store as depot;
 use crate::foreman::lock::{Driver, Holder};
@@ -43,14 +43,14 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
     }
     let grace = app.config()?.settings.foreman.grace.0;
     let limit = BEYOND + if args.now { Duration::ZERO } else { grace };
-    let begun = app.now();
+    let begun = app.clock.moment();
     for holder in &foremen {
         tell(holder, args.now)?;
     }
     let db = app.store(Mode::OneShot).await?;
     let mut told = begun;
     while let Some(left) = foremen.iter().find(|h| h.is_alive()) {
-        let now = app.now();
+        let now = app.clock.moment();
         let waited = now.since(begun);
         if waited >= limit {
             return Err(too_long(&db, left, waited).await);
@@ -66,7 +66,7 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
     }
     let stopped = Stopped {
         pids: foremen.iter().map(|h| h.owner.pid).collect(),
-        duration_ms: millis(begun, app.now()),
+        duration_ms: millis(app.clock.moment().since(begun)),
     };
     app.out.answer(&stopped, |page| {
         for pid in &stopped.pids {
@@ -76,8 +76,8 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
     Ok(Exit::Done)
 }
 
-fn millis(begun: Timestamp, now: Timestamp) -> u64 {
-    u64::try_from(now.since(begun).as_millis()).unwrap_or(u64::MAX)
+fn millis(took: Duration) -> u64 {
+    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The second signal is another one: two of a kind that come at once are one.

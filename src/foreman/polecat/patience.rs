@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config::ProviderSettings;
-use crate::core::Timestamp;
+use crate::core::clock::Moment;
 use crate::provider::StopReason;
 
 /// What a program says on one pipe may overtake what it said before on the other: how long a
@@ -15,27 +15,28 @@ const AFTER_RESULT: Duration = Duration::from_secs(20);
 /// wait for hours, as a server told them, and do not say so.
 const AFTER_RETRY: Duration = Duration::from_mins(5);
 
-/// The clocks of one run.
+/// The clocks of one run, on the time that passes for the run as well: not while the machine
+/// sleeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Patience {
     startup: Duration,
     idle: Duration,
-    began: Timestamp,
-    ends_at: Timestamp,
+    began: Moment,
+    ends_at: Moment,
     /// When the time of its envelope is over.
-    too_long_at: Option<Timestamp>,
+    too_long_at: Option<Moment>,
     /// When it last said anything.
-    pub(super) heard_at: Option<Timestamp>,
-    pub(super) result_at: Option<Timestamp>,
+    pub(super) heard_at: Option<Moment>,
+    pub(super) result_at: Option<Moment>,
     /// How long the program said that it would wait before it tries again by itself.
     pub(super) retrying: Option<Duration>,
     /// When its reader said that it will not end by itself.
-    pub(super) hopeless_at: Option<Timestamp>,
+    pub(super) hopeless_at: Option<Moment>,
 }
 
 impl Patience {
     /// `most` is the time of its envelope.
-    pub(super) fn of(entry: &ProviderSettings, most: Option<Duration>, now: Timestamp) -> Self {
+    pub(super) fn of(entry: &ProviderSettings, most: Option<Duration>, now: Moment) -> Self {
         Self {
             startup: entry.startup_timeout.0,
             idle: entry.idle_timeout.0,
@@ -50,7 +51,7 @@ impl Patience {
     }
 
     /// The moment at which the run has to be ended, and why.
-    pub(super) fn deadline(&self) -> (Timestamp, StopReason) {
+    pub(super) fn deadline(&self) -> (Moment, StopReason) {
         let quiet = match (self.result_at, self.heard_at) {
             (Some(at), _) => (at + AFTER_RESULT.min(self.idle), StopReason::AfterResult),
             (None, None) => (self.began + self.startup, StopReason::Startup),
@@ -85,7 +86,8 @@ mod tests {
     fn each_watchdog_barks_at_its_time_and_the_first_one_counts() {
         use StopReason::{AfterResult, Hopeless, Runaway, Silent, Startup, TimedOut};
         let secs = Duration::from_secs;
-        let at = |s: u64| Timestamp::from_millis(1_800_000_000_000) + secs(s);
+        let start = crate::core::Clock::system().moment();
+        let at = |s: u64| start + secs(s);
         let entry = ProviderSettings {
             startup_timeout: Span(secs(60)),
             idle_timeout: Span(secs(600)),

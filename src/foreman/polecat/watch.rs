@@ -42,7 +42,7 @@ impl Watch {
         reader: Reader,
         redactor: crate::core::redact::Redactor,
     ) -> Self {
-        let now = ctx.clock.now();
+        let now = ctx.clock.moment();
         Self {
             reader,
             log: Log::open(&job.log, redactor),
@@ -78,7 +78,7 @@ impl Watch {
             tokio::select! {
                 next = running.next() => match next {
                     Next::Line(line) => {
-                        self.patience.heard_at = Some(ctx.clock.now());
+                        self.patience.heard_at = Some(ctx.clock.moment());
                         self.log.write(line.stream, &line.text);
                         if line.stream == Stream::Err {
                             self.hear(ctx, tell, |reader, now| reader.error_line(&line.text, now)).await;
@@ -95,7 +95,7 @@ impl Watch {
                         return (Some(exit), stopped, left);
                     }
                 },
-                () = ctx.clock.sleep_until(deadline) => {
+                () = ctx.clock.sleep_to(deadline) => {
                     if why == StopReason::Runaway {
                         self.over_envelope = Some(self.envelope.too_long());
                     }
@@ -131,7 +131,7 @@ impl Watch {
         mut running: Running,
         tell: &Teller<'_>,
     ) -> Option<Exit> {
-        let deadline = ctx.clock.now() + END_GRACE;
+        let deadline = ctx.clock.moment() + END_GRACE;
         loop {
             tokio::select! {
                 next = running.next() => match next {
@@ -142,7 +142,7 @@ impl Watch {
                     Next::Line(line) => self.log.write(line.stream, &line.text),
                     Next::Exited(exit) => return Some(exit),
                 },
-                () = ctx.clock.sleep_until(deadline) => return None,
+                () = ctx.clock.sleep_to(deadline) => return None,
             }
         }
     }
@@ -166,10 +166,10 @@ impl Watch {
                         self.over_envelope.get_or_insert(broken);
                     }
                 }
-                Signal::Result { .. } => self.patience.result_at = Some(ctx.clock.now()),
+                Signal::Result { .. } => self.patience.result_at = Some(ctx.clock.moment()),
                 Signal::Retrying { delay, .. } => self.patience.retrying = Some(*delay),
                 Signal::Hopeless => {
-                    self.patience.hopeless_at.get_or_insert(ctx.clock.now());
+                    self.patience.hopeless_at.get_or_insert(ctx.clock.moment());
                 }
                 Signal::Text(_) | Signal::Tool { .. } => self.patience.retrying = None,
                 Signal::Window(_) => {}
