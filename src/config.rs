@@ -11,6 +11,7 @@ mod check;
 pub(crate) mod detect;
 pub(crate) mod edit;
 pub(crate) mod env;
+pub(crate) mod held;
 pub(crate) mod home;
 mod keys;
 mod known;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use toml_edit::visit_mut::{self, VisitMut};
 use toml_edit::{Array, DocumentMut, Item, Table, Value};
 
+use super::held::Held;
 use super::settings::Command;
 use crate::core::ProviderName;
 
@@ -125,16 +126,7 @@ pub(crate) fn change<E: From<EditError>>(
         source,
     };
     let lock = target.with_extension("toml.lock");
-    let held = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&lock)
-        .map_err(unwritable)?;
-    held.lock().map_err(unwritable)?;
-    // A child that is just being started may hold the file open for longer than this.
-    let _held = Held(held);
+    let _held = Held::wait(&lock).map_err(unwritable)?;
     let (text, mode) = read(&target, fresh)?;
     let changed = edit(&text)?;
     let draft = target.with_extension(format!("toml.new.{}", std::process::id()));
@@ -152,17 +144,6 @@ pub(crate) fn change<E: From<EditError>>(
         drop(removed);
     }
     placed
-}
-
-/// A lock that is given up when dropped, whoever else has the file open.
-struct Held(File);
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        if let Err(error) = self.0.unlock() {
-            tracing::debug!(%error, "the lock of the settings ends with the process");
-        }
-    }
 }
 
 fn read(file: &Path, fresh: &str) -> Result<(String, u32), EditError> {

@@ -3,11 +3,10 @@
 
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
 use super::Context;
 use crate::config::Settings;
 use crate::config::repository::{FILE, MAX_FILE, Repository};
+use crate::core::digest;
 use crate::core::text::one_line;
 use crate::db::Conn;
 use crate::depot::{Convoy, DepotError, store as depot};
@@ -26,7 +25,7 @@ pub(crate) async fn file_of(repo: &Repo, commit: &str) -> Result<Option<Settings
     // One byte more than may be: a file that is too long is refused when it is read.
     let text = repo.file_at(commit, FILE, MAX_FILE + 1).await?;
     Ok(text.map(|text| SettingsFile {
-        sha256: format!("{:x}", Sha256::digest(&text)),
+        sha256: digest::sha256(&text),
         text,
     }))
 }

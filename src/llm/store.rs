@@ -265,7 +265,7 @@ impl ModelStore {
         on: OnProgress<'_>,
         clock: &Clock,
         stop: &CancellationToken,
-    ) -> Result<disk::Lock, StoreError> {
+    ) -> Result<crate::config::held::Held, StoreError> {
         disk::lock(&self.dir, on, clock, stop)
             .await
             .map_err(|e| self.io(e))

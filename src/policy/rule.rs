@@ -124,14 +124,8 @@ impl Policy {
 }
 
 fn hash(policy: &Policy) -> Arc<str> {
-    use sha2::{Digest, Sha256};
     let text = serde_json::to_vec(policy).expect("invariant: a policy is plain data");
-    let digest = Sha256::digest(text);
-    digest
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect::<String>()
-        .into()
+    crate::core::digest::sha256(text).into()
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]

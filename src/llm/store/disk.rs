@@ -1,7 +1,7 @@
 //! The few things done with files: checksums, copies that survive a power cut, the lock.
 //! A stop shows as `ErrorKind::Interrupted`.
 
-use std::fs::{OpenOptions, TryLockError};
+use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -11,6 +11,8 @@ use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use super::{OnProgress, Progress};
+use crate::config::held::{Asked, Held};
+use crate::core::digest::hex;
 use crate::core::text::one_line;
 use crate::core::{Clock, Timestamp};
 
@@ -91,15 +93,6 @@ pub(super) async fn sha256(path: &Path, stop: &CancellationToken) -> io::Result<
     Ok(hex(&digest.finalize()))
 }
 
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes
-        .iter()
-        .flat_map(|b| [b >> 4, b & 15])
-        .map(|nibble| char::from(DIGITS[usize::from(nibble)]))
-        .collect()
-}
-
 /// Creates the folder, readable by the user only.
 pub(super) fn create_dir(dir: &Path) -> io::Result<()> {
     std::fs::DirBuilder::new()
@@ -169,34 +162,20 @@ pub(super) fn room(dir: &Path) -> io::Result<u64> {
     Ok(fs.blocks_available().saturating_mul(fs.fragment_size()))
 }
 
-/// The lock of the store; given up when dropped.
-#[derive(Debug)]
-pub(super) struct Lock(fs_err::File);
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // Closing is not enough: a child that is just being started holds the file open as well.
-        if let Err(error) = self.0.file().unlock() {
-            tracing::debug!(%error, "the lock of the models ends with the process");
-        }
-    }
-}
-
 /// Waits for the lock of the store.
 pub(super) async fn lock(
     dir: &Path,
     on: OnProgress<'_>,
     clock: &Clock,
     stop: &CancellationToken,
-) -> io::Result<Lock> {
+) -> io::Result<Held> {
     create_dir(dir)?;
-    let file = create(&dir.join(".lock"))?;
+    let file = dir.join(".lock");
     let mut told = false;
     loop {
-        match file.file().try_lock() {
-            Ok(()) => return Ok(Lock(file)),
-            Err(TryLockError::Error(e)) => return Err(e),
-            Err(TryLockError::WouldBlock) => {}
+        match Held::ask(&file)? {
+            Asked::Mine(held) => return Ok(held),
+            Asked::Theirs(_) => {}
         }
         if !told {
             on(Progress::Waiting);
