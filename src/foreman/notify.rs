@@ -10,13 +10,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 
 use self::message::Message;
 use self::send::{Channels, Failed};
 use super::drive::Foreman;
+use super::orders::Interrupt;
 use super::{Context, ForemanError};
 use crate::config::settings::Occasion;
+use crate::core::Clock;
+use crate::core::clock::Moment;
 use crate::db::events::{self, EventFilter};
 use crate::db::{EventType, NewEvent};
 use crate::depot::store as depot;
@@ -57,6 +61,18 @@ impl Notifier {
         })
     }
 
+    /// Goes by other settings from now on; what waits is sent by them.
+    pub(super) async fn take(&mut self, ctx: &Context) -> Result<(), ForemanError> {
+        let before = self.channels.take();
+        self.channels = Channels::new(ctx).map(Arc::new);
+        self.on.clone_from(&ctx.settings.notify.on);
+        if before.is_none() {
+            // What happened while nobody was to be told is no news.
+            self.filter.after = events::last_seq(&mut *ctx.db.read().await?).await?;
+        }
+        Ok(())
+    }
+
     fn keep(&mut self, message: Message) {
         if self.waiting.len() == WAITING
             && let Some(lost) = self.waiting.pop_front()
@@ -79,7 +95,7 @@ impl Notifier {
     }
 }
 
-impl Foreman<'_> {
+impl Foreman {
     /// Looks for what a person wants to be told.
     pub(super) async fn look_for_news(&mut self) -> Result<(), ForemanError> {
         if self.notifier.channels.is_none() {
@@ -103,7 +119,7 @@ impl Foreman<'_> {
             let message = message::of(&event, occasion, title.as_deref());
             self.notifier.keep(message);
         }
-        self.notifier.send_next(self.ctx);
+        self.notifier.send_next(&self.ctx);
         Ok(())
     }
 
@@ -127,18 +143,22 @@ impl Foreman<'_> {
             events::append(&mut tx, act.ids, act.now, event).await?;
             tx.commit().await?;
         }
-        self.notifier.send_next(self.ctx);
+        self.notifier.send_next(&self.ctx);
         Ok(())
     }
 
-    /// Tells the rest before the loop ends; what takes longer is left.
-    pub(super) async fn tell_the_rest(&mut self) -> Result<(), ForemanError> {
+    /// Tells the rest before the loop ends; what takes longer is left, at once when somebody asks
+    /// for that.
+    pub(super) async fn tell_the_rest(
+        &mut self,
+        interrupts: &mut mpsc::Receiver<Interrupt>,
+    ) -> Result<(), ForemanError> {
         self.look_for_news().await?;
-        let deadline = self.ctx.clock.now() + LAST;
+        let deadline = self.ctx.clock.moment() + LAST;
         while !self.notifier.sending.is_empty() {
             tokio::select! {
                 Some(done) = self.notifier.sending.join_next() => self.told_outside(done).await?,
-                () = self.ctx.clock.sleep_until(deadline) => {
+                () = over(&self.ctx.clock, deadline, interrupts) => {
                     let n = self.notifier.waiting.len() + 1;
                     tracing::warn!("{n} messages were not sent in time");
                     return Ok(());
@@ -146,5 +166,13 @@ impl Foreman<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Completes when there is no more time to tell anything.
+async fn over(clock: &Clock, deadline: Moment, interrupts: &mut mpsc::Receiver<Interrupt>) {
+    tokio::select! {
+        () = clock.sleep_to(deadline) => {}
+        Some(_) = interrupts.recv() => {}
     }
 }

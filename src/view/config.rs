@@ -79,6 +79,20 @@ fn walk<'a>(config: &Config, value: &'a Value, path: &mut Vec<&'a str>, out: &mu
     }
 }
 
+/// Scheme and host of a URL; that there is more is all that is said about the rest.
+fn server(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return "[redacted]".to_owned();
+    };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = host.rsplit('@').next().unwrap_or_default();
+    if rest.trim_end_matches('/') == host {
+        format!("{scheme}://{host}")
+    } else {
+        format!("{scheme}://{host}/[redacted]")
+    }
+}
+
 /// Values that are, or look like, secrets are not shown.
 fn masked(path: &[&str], value: &Value) -> Value {
     let secret_name = |name: &str| {
@@ -91,8 +105,37 @@ fn masked(path: &[&str], value: &Value) -> Value {
         (["providers", _, "env", name], Value::String(_)) if secret_name(name) => {
             Value::from("[redacted]")
         }
+        // Whoever knows the path of a webhook may post there.
+        (["notify", "webhook_url"], Value::String(url)) => Value::from(server(url)),
         (_, Value::String(text)) => Value::from(redact(text)),
         (_, Value::Array(items)) => items.iter().map(|item| masked(path, item)).collect(),
         (_, other) => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_webhook_only_the_server_is_shown() {
+        for (url, shown) in [
+            (
+                "https://hooks.example.org/services/T0/B0/s3cret",
+                "https://hooks.example.org/[redacted]",
+            ),
+            (
+                "http://127.0.0.1:80?token=s3cret",
+                "http://127.0.0.1:80/[redacted]",
+            ),
+            (
+                "https://me:s3cret@example.org/",
+                "https://example.org/[redacted]",
+            ),
+            ("https://example.org/", "https://example.org"),
+            ("s3cret", "[redacted]"),
+        ] {
+            assert_eq!(server(url), shown);
+        }
     }
 }

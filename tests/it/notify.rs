@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -139,6 +140,53 @@ fn what_cannot_be_told_is_an_event_and_stops_nothing() {
         "{told:?}"
     );
     flow.is_done(1);
+}
+
+#[test]
+fn a_server_that_never_answers_holds_up_nothing_and_gets_one_message_at_a_time() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
+    let flow = Flow::new(&format!(
+        "[gate]\ncommands = []\n[notify]\nwebhook_url = \"{url}\"\non = [\"finished\"]"
+    ));
+    flow.provider("fake", "command", &[done()]);
+    let mut foreman = flow.rigs(["foreman", "start", "--foreground"]).start();
+    for n in 1..=3 {
+        let goal = flow.execute(&[bead("one", &[])]).args(["--detach"]);
+        let _stored = goal.run().success();
+        assert!(
+            crate::harness::wait_until(SOON, || flow.events("bead.complete") == n),
+            "{:?}",
+            flow.statuses()
+        );
+    }
+    let (_first, _) = listener.accept().expect("a request");
+    listener.set_nonblocking(true).expect("a socket");
+    let second = listener.accept().map(|_| ());
+    let kind = second.expect_err("one at a time").kind();
+    assert_eq!(kind, std::io::ErrorKind::WouldBlock);
+    // Who cannot wait for the rest to be told says so by a second signal.
+    foreman.signal(Signal::SIGTERM);
+    foreman.wait_for("stopping", SOON);
+    foreman.signal(Signal::SIGINT);
+    let _stopped = foreman.wait(SOON).exits(143);
+}
+
+#[test]
+fn the_address_of_a_webhook_is_not_shown() {
+    let url = "https://hooks.example.org/services/s3cret";
+    let flow = Flow::new(&format!("[notify]\nwebhook_url = \"{url}\""));
+    for args in [
+        &["config", "show"][..],
+        &["config", "show", "--json"],
+        &["doctor", "--json"],
+    ] {
+        let shown = flow.rigs([]).args(args).run();
+        assert!(!shown.to_string().contains("s3cret"), "{shown}");
+    }
+    let key = ["config", "show", "notify.webhook_url", "--json"];
+    let shown = flow.rigs(key).run().success().json();
+    assert_eq!(shown[0]["value"], "https://hooks.example.org/[redacted]");
 }
 
 #[test]

@@ -17,6 +17,7 @@ use crate::config::{Env, ProviderSettings};
 use crate::core::Clock;
 use crate::core::redact::redact;
 use crate::core::text::one_line;
+use crate::core::time::Span;
 use crate::process::{self, Limits, Spec, Stdin};
 use crate::provider;
 
@@ -155,7 +156,6 @@ impl Channels {
         loop {
             let mut request = client
                 .post(url)
-                .timeout(TIME)
                 .header("content-type", "application/json")
                 .header(
                     "x-rigs-event",
@@ -166,15 +166,19 @@ impl Channels {
             if let Some(signature) = &signature {
                 request = request.header("x-rigs-signature-256", format!("sha256={signature}"));
             }
-            let (reason, may_pass) = match request.send().await {
-                Ok(answer) if answer.status().is_success() => return Ok(()),
-                Ok(answer) => {
+            let (reason, may_pass) = match clock.timeout(TIME, request.send()).await {
+                None => (
+                    format!("the server said nothing within {}", Span(TIME)),
+                    true,
+                ),
+                Some(Ok(answer)) if answer.status().is_success() => return Ok(()),
+                Some(Ok(answer)) => {
                     let status = answer.status();
                     let busy = status.is_server_error() || status.as_u16() == 429;
                     (format!("the server answers {status}"), busy)
                 }
                 // Its address may be a secret.
-                Err(error) => (chain(&error.without_url()), true),
+                Some(Err(error)) => (chain(&error.without_url()), true),
             };
             match pauses.next() {
                 Some(pause) if may_pass => clock.sleep(*pause).await,
@@ -208,4 +212,63 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::core::Ids;
+    use crate::core::clock::FakeClock;
+
+    /// What a message to this port leads to, and how long it took.
+    async fn told(port: u16) -> (Vec<Failed>, Duration) {
+        let (time, clock) = FakeClock::at("2026-11-20T08:00:00Z");
+        let message = Message::test(&Ids::seeded(clock.clone(), 1), clock.now());
+        let channels = Channels {
+            env: Env::new([], "/".into()),
+            settings: NotifySettings {
+                webhook_url: Some(format!("http://127.0.0.1:{port}/s3cret?key=s3cret")),
+                ..NotifySettings::default()
+            },
+        };
+        let begun = clock.moment();
+        let mut telling = std::pin::pin!(channels.tell(&message, &clock));
+        let failed = loop {
+            tokio::select! {
+                biased;
+                failed = &mut telling => break failed,
+                () = tokio::task::yield_now() => time.advance(Duration::from_millis(1)),
+            }
+        };
+        (failed, clock.moment().since(begun))
+    }
+
+    #[tokio::test]
+    async fn a_server_that_never_answers_is_left_after_three_tries() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (failed, took) = told(listener.local_addr().unwrap().port()).await;
+        let want = Failed {
+            channel: "webhook",
+            reason: "the server said nothing within 10s".into(),
+            text: "rigs can reach you".into(),
+        };
+        assert_eq!(failed, [want]);
+        assert_eq!(took, TIME * 3 + PAUSES[0] + PAUSES[1]);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_not_there_is_left_too_and_its_address_is_not_told() {
+        let port = {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.local_addr().unwrap().port()
+        };
+        let (failed, _) = told(port).await;
+        let [one] = &failed[..] else {
+            panic!("{failed:?}");
+        };
+        assert!(one.reason.contains("refused"), "{one:?}");
+        assert!(!format!("{one:?}").contains("s3cret"), "{one:?}");
+    }
 }

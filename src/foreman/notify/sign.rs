@@ -1,28 +1,16 @@
 //! HMAC-SHA256 (RFC 2104), by which a receiver knows that a message is from here and whole.
 
-use sha2::{Digest, Sha256};
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
 
-/// Bytes of a block of SHA-256.
-const BLOCK: usize = 64;
+use crate::core::digest::hex;
 
 /// The signature of `message` in lower-case hexadecimal.
 pub(super) fn hmac_sha256(secret: &[u8], message: &[u8]) -> String {
-    let mut key = [0_u8; BLOCK];
-    if secret.len() > BLOCK {
-        key[..32].copy_from_slice(&Sha256::digest(secret));
-    } else {
-        key[..secret.len()].copy_from_slice(secret);
-    }
-    let pad = |byte: u8| key.map(|k| k ^ byte);
-    let inner = Sha256::new()
-        .chain_update(pad(0x36))
-        .chain_update(message)
-        .finalize();
-    let outer = Sha256::new()
-        .chain_update(pad(0x5c))
-        .chain_update(inner)
-        .finalize();
-    outer.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(secret).expect("invariant: a key may be of any length");
+    mac.update(message);
+    hex(&mac.finalize().into_bytes())
 }
 
 #[cfg(test)]
