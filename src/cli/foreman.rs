@@ -9,8 +9,9 @@ mod stop;
 
 use super::{App, Ended};
 use crate::config::Paths;
+use crate::core::text::count;
 use crate::foreman::lock::{self, Driver, Holder};
-use crate::view::status::ForemanView;
+use crate::view::status::{ForemanView, RunView};
 
 /// Run the loop that plans, dispatches, watches and merges
 #[derive(Debug, clap::Subcommand)]
@@ -28,6 +29,28 @@ pub(crate) async fn run(command: Command, app: &mut App) -> Ended {
         Command::Status(args) => status::run(args, app).await,
         Command::Attach(args) => attach::run(args, app).await,
     }
+}
+
+/// What a person should know about runs whose foreman died, and do; `None` when there are none.
+pub(crate) fn abandoned(runs: &[RunView], another_drives: bool) -> Option<String> {
+    let mut of: Vec<&str> = runs
+        .iter()
+        .filter(|run| run.abandoned)
+        .map(|run| run.bead_id.as_str())
+        .collect();
+    of.dedup();
+    let whose = count(of.len(), "run", "runs");
+    let next = if another_drives {
+        "the one that runs now takes it up"
+    } else {
+        "`rigs foreman start` ends what is left of it and goes on with the work"
+    };
+    (!of.is_empty()).then(|| {
+        format!(
+            "{whose} without a foreman, which is gone: {}; {next}",
+            of.join(", ")
+        )
+    })
 }
 
 /// Who runs the loop, and which foreman in the background waits to do so.

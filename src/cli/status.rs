@@ -20,7 +20,7 @@ pub(crate) async fn run(_: Args, app: &mut App) -> Ended {
     let db = app.store(Mode::OneShot).await?;
     let mut conn = db.read().await?;
     let now = app.now();
-    let mut status = view::status::status(&mut conn, now).await?;
+    let mut status = view::status::status(&mut conn, crate::foreman::is_gone, now).await?;
     status.tanks = tank::all(app, &mut conn).await?;
     status.foreman = foreman::Drivers::look(&app.config()?.paths).view();
     app.out.answer(&status, |page| {
@@ -57,6 +57,9 @@ pub(crate) async fn run(_: Args, app: &mut App) -> Ended {
             page.table(&table);
         }
         page.blank();
+        if let Some(words) = foreman::abandoned(&status.running, status.foreman.is_some()) {
+            page.styled(WARN, words);
+        }
         if let Some(held) = &status.halted {
             page.styled(WARN, super::stop::words(held, now));
         }

@@ -59,6 +59,8 @@ pub(crate) struct RunView {
     pub(crate) model: Option<String>,
     pub(crate) attempt: u64,
     pub(crate) started_at: Timestamp,
+    /// Whether the foreman that started it is gone, so that nobody watches over it.
+    pub(crate) abandoned: bool,
 }
 
 /// Who runs the loop.
@@ -73,8 +75,13 @@ pub(crate) struct ForemanView {
     pub(crate) background: bool,
 }
 
-/// The part of the answer that the store knows; the caller adds tanks and foreman.
-pub(crate) async fn status(conn: &mut Conn, now: Timestamp) -> Result<Status, DepotError> {
+/// The part of the answer that the store knows; the caller adds tanks and foreman, and knows
+/// whether the owner of a run is gone.
+pub(crate) async fn status(
+    conn: &mut Conn,
+    is_gone: impl Fn(&str) -> bool,
+    now: Timestamp,
+) -> Result<Status, DepotError> {
     let mut beads: Vec<Count> = store::status_counts(conn, None)
         .await?
         .into_iter()
@@ -89,6 +96,7 @@ pub(crate) async fn status(conn: &mut Conn, now: Timestamp) -> Result<Status, De
         let bead = store::get(conn, &attempt.bead_id).await?;
         running.push(RunView {
             title: bead.map_or_else(String::new, |bead| bead.title),
+            abandoned: is_gone(&attempt.owner),
             bead_id: attempt.bead_id,
             provider: attempt.provider,
             model: attempt.model,

@@ -24,11 +24,11 @@ pub(crate) async fn run(_: Args, app: &mut App) -> Ended {
     let db = app.store(Mode::OneShot).await?;
     let now = app.now();
     let mut conn = db.read().await?;
-    let all = view::status::status(&mut conn, now).await?;
+    let all = view::status::status(&mut conn, crate::foreman::is_gone, now).await?;
     drop(conn);
     let paths = &app.config()?.paths;
     let mut status = of(all, &Drivers::look(paths), paths.foreman_log());
-    status.host = crate::foreman::host::crowded_now(&app.config()?.settings.foreman);
+    status.host = crate::foreman::host::crowded_now(&app.config()?.settings.foreman, paths.home());
     app.out.answer(&status, |page| {
         let who = |f: &ForemanView| {
             let mut words = format!("pid {}", f.pid);
@@ -50,6 +50,9 @@ pub(crate) async fn run(_: Args, app: &mut App) -> Ended {
             ),
             None => "nothing waits for a time; a new bead wakes it".to_owned(),
         };
+        if let Some(words) = super::abandoned(&status.at_work, status.running) {
+            page.styled(WARN, words);
+        }
         if let Some(held) = &status.halted {
             page.styled(WARN, stop::words(held, now));
         }
