@@ -34,7 +34,7 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
         let limits = &app.config()?.settings.foreman;
         why.held_back = match halted {
             Some(held) => Some(super::stop::words(&held, now)),
-            None => crate::foreman::host::crowded_now(limits)
+            None => crate::foreman::host::crowded_now(limits, app.config()?.paths.home())
                 .map(|why| format!("Nothing more is started for now: {why}")),
         };
     }

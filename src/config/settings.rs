@@ -275,6 +275,9 @@ pub(crate) struct ForemanSettings {
     pub(crate) lease: Span,
     /// With less memory available than this, in MB, nothing more is started. 0: never mind.
     pub(crate) min_free_memory: u64,
+    /// With less space than this left on the disk of the store, in MB, nothing more is started. 0:
+    /// never mind.
+    pub(crate) min_free_disk: u64,
     /// With a higher load per core, over a minute, nothing more is started; no limit when not set.
     pub(crate) max_load_per_core: Option<f64>,
 }
@@ -285,6 +288,7 @@ impl Default for ForemanSettings {
             grace: Span(std::time::Duration::from_secs(10)),
             lease: Span(std::time::Duration::from_mins(5)),
             min_free_memory: 256,
+            min_free_disk: 100,
             max_load_per_core: None,
         }
     }

@@ -80,6 +80,7 @@ pub(crate) fn render(found: &Detected) -> String {
 # grace = "{grace}"             # how long a stop waits for running polecats
 # lease = "{lease}"
 # min_free_memory = {memory}       # MB; with less available, nothing more is started
+# min_free_disk = {disk}         # MB, where the store is
 # max_load_per_core = 4.0
 
 [notify]
@@ -110,6 +111,7 @@ pub(crate) fn render(found: &Detected) -> String {
         grace = d.foreman.grace,
         lease = d.foreman.lease,
         memory = d.foreman.min_free_memory,
+        disk = d.foreman.min_free_disk,
     );
     text.push_str(&sections);
     text

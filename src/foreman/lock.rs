@@ -1,11 +1,11 @@
 //! One foreman per store: an advisory lock that the kernel drops when its holder dies, on a
 //! file that says who holds it.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::File;
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use crate::config::held::{self, Held};
 use crate::core::id::Owner;
 use crate::core::words::word_enum;
 use crate::core::{Clock, Ids, Timestamp};
@@ -25,7 +25,7 @@ word_enum! {
 /// The right to run the loop; given up when dropped.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    file: File,
+    held: Held,
     pub(crate) owner: Owner,
 }
 
@@ -79,25 +79,19 @@ pub(crate) fn ask(
     driver: Driver,
     clock: &Clock,
 ) -> std::io::Result<Asked> {
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)?;
-    match file.try_lock() {
-        Ok(()) => {
+    match Held::ask(path)? {
+        held::Asked::Mine(mut held) => {
+            let file = held.file();
             file.set_len(0)?;
             file.rewind()?;
             writeln!(file, "{owner} {} {driver}", clock.now())?;
             file.sync_data()?;
             Ok(Asked::Mine(Lock {
-                file,
+                held,
                 owner: owner.clone(),
             }))
         }
-        Err(TryLockError::WouldBlock) => {
+        held::Asked::Theirs(file) => {
             let mut line = String::new();
             // The holder may be writing this line just now; not being able to read it is fine.
             let holder = match file.take(256).read_to_string(&mut line) {
@@ -106,7 +100,6 @@ pub(crate) fn ask(
             };
             Ok(Asked::Theirs(holder))
         }
-        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 
@@ -127,10 +120,15 @@ impl Lock {
         self.owner.to_string()
     }
 
-    /// Leaves an empty file behind: unlinking it would let two processes lock two files.
-    pub(crate) fn give_up(self) -> std::io::Result<()> {
-        self.file.set_len(0)?;
-        self.file.unlock()
+    /// Begins a new life in the same process: what the one before held is taken back like that of
+    /// any foreman that is gone.
+    pub(crate) fn be_reborn(&mut self, ids: &Ids) {
+        self.owner = myself(ids);
+    }
+
+    /// Leaves an empty file behind, which nobody holds.
+    pub(crate) fn give_up(mut self) -> std::io::Result<()> {
+        self.held.file().set_len(0)
     }
 }
 

@@ -37,7 +37,8 @@ pub(super) async fn recover(ctx: &Context, owner: &str) -> Result<Vec<(Job, Foun
     let running = depot::running_attempts(&mut conn).await?;
     drop(conn);
     let mut lost = 0;
-    for attempt in running.into_iter().filter(|a| is_gone(&a.owner)) {
+    let of_dead = |a: &Attempt| is_gone(&a.owner) || is_former(&a.owner, owner);
+    for attempt in running.into_iter().filter(of_dead) {
         lose(ctx, &attempt).await?;
         lost += 1;
     }
@@ -48,7 +49,8 @@ pub(super) async fn recover(ctx: &Context, owner: &str) -> Result<Vec<(Job, Foun
     for bead in leased {
         let holder = bead.lease_owner.clone().unwrap_or_default();
         let expired = bead.lease_expires_at.is_none_or(|at| at <= ctx.clock.now());
-        if holder == owner || !(is_gone(&holder) || expired) {
+        let free = is_gone(&holder) || is_former(&holder, owner) || expired;
+        if holder == owner || !free {
             continue;
         }
         if let Some(found) = take_back(ctx, &bead, owner).await? {
@@ -94,6 +96,17 @@ async fn sweep_scratch(ctx: &Context) -> Result<(), ForemanError> {
 pub(crate) fn is_gone(owner: &str) -> bool {
     let owner: Result<Owner, ()> = owner.parse();
     owner.map_or(true, |o| !crate::process::is_alive(o.pid, o.started))
+}
+
+/// Whether this very process held it in an earlier life, before `owner`.
+fn is_former(holder: &str, owner: &str) -> bool {
+    let read = |text: &str| -> Option<Owner> { text.parse().ok() };
+    match (read(holder), read(owner)) {
+        (Some(then), Some(now)) => {
+            (then.pid, then.started) == (now.pid, now.started) && then.token != now.token
+        }
+        _ => false,
+    }
 }
 
 /// Closes an attempt whose foreman died: its processes, its work, its account, its bead.

@@ -26,6 +26,7 @@ pub(crate) struct Run<'a> {
     dir: PathBuf,
     stdin: Vec<u8>,
     timeout: Duration,
+    modes_bind: bool,
 }
 
 impl<'a> Run<'a> {
@@ -44,6 +45,7 @@ impl<'a> Run<'a> {
             dir,
             stdin: Vec::new(),
             timeout: TIMEOUT,
+            modes_bind: false,
         }
     }
 
@@ -73,13 +75,20 @@ impl<'a> Run<'a> {
         self
     }
 
-    /// No file that it writes may grow beyond so many bytes: beyond, the disk is full.
+    /// No file that it writes may grow beyond so many bytes: beyond, the disk is full, until
+    /// [`Running::has_space`].
     pub(crate) fn file_limit(mut self, bytes: u64) -> Self {
         let blocks = bytes / 512;
-        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        let script = format!("trap '' XFSZ; ulimit -S -f {blocks}; exec \"$0\" \"$@\"");
         let program = std::mem::replace(&mut self.program, "/bin/sh".into());
         let shell = ["-c".into(), script.into(), program.into_os_string()];
         self.args.splice(0..0, shell);
+        self
+    }
+
+    /// The modes of files bind it, also where root runs the tests.
+    pub(crate) fn modes_bind(mut self) -> Self {
+        self.modes_bind = true;
         self
     }
 
@@ -148,9 +157,43 @@ impl<'a> Run<'a> {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        if self.modes_bind {
+            respect_modes(&mut command);
+        }
         command
     }
 }
+
+/// Whoever is root may write anything, as long as it has the capability to pass over modes.
+#[cfg(target_os = "linux")]
+#[expect(
+    unsafe_code,
+    reason = "neither prctl nor what happens between fork and exec has a safe form"
+)]
+fn respect_modes(command: &mut std::process::Command) {
+    use nix::libc;
+    use std::os::unix::process::CommandExt;
+
+    const CAP_DAC_OVERRIDE: libc::c_ulong = 1;
+    let is_root = nix::unistd::geteuid().is_root();
+    let drop_it = move || {
+        // SAFETY: one system call, which touches no memory.
+        let done = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0) };
+        // Nobody else has it.
+        if done == 0 || !is_root {
+            Ok(())
+        } else {
+            Err(std::io::Error::last_os_error())
+        }
+    };
+    // SAFETY: the closure makes one system call only, and allocates nothing.
+    unsafe {
+        command.pre_exec(drop_it);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn respect_modes(_: &mut std::process::Command) {}
 
 #[derive(Clone, Copy)]
 enum Stream {
@@ -190,6 +233,28 @@ impl Running<'_> {
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = nix::unistd::Pid::from_raw(self.child.id() as i32);
         nix::sys::signal::kill(pid, signal).expect("the process is there to be signalled");
+    }
+
+    /// Its files may grow again.
+    #[cfg(target_os = "linux")]
+    #[expect(unsafe_code, reason = "prlimit has no safe form in our dependencies")]
+    pub(crate) fn has_space(&self) {
+        use nix::libc;
+        let unlimited = libc::rlimit {
+            rlim_cur: libc::RLIM_INFINITY,
+            rlim_max: libc::RLIM_INFINITY,
+        };
+        let pid = self.child.id() as libc::pid_t;
+        // SAFETY: reads one struct of ours and writes none.
+        let done = unsafe {
+            libc::prlimit(
+                pid,
+                libc::RLIMIT_FSIZE,
+                &raw const unlimited,
+                std::ptr::null_mut(),
+            )
+        };
+        assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
     }
 
     /// Its exit code (128 and the signal for a killed one), when it has ended.
