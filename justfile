@@ -54,6 +54,11 @@ idle MINUTES="10":
     cargo build --locked --quiet --profile bench --bin rigs
     scripts/idle.py target/release/rigs {{ MINUTES }}
 
+# What many agents at once cost, and whether each bead is done once: `just polecats N=50` (Linux, python3)
+polecats N="N=50":
+    cargo build --locked --quiet --profile bench --bin rigs
+    scripts/polecats.py target/release/rigs {{ N }}
+
 # The documentation of the code, private items included
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""What a foreman that waits costs: processor time and memory over some minutes, and how soon it
-wakes when a limit resets and when a bead is created. Linux only: it reads /proc.
+"""What a foreman that waits costs: processor time and memory over some minutes, of one that has
+never run anything and of one that has and waits for a reset; and how soon it wakes when a limit
+resets and when a bead is created. Linux only: it reads /proc.
 
 Usage: scripts/idle.py RIGS [MINUTES]
 
@@ -37,9 +38,9 @@ def utc(text):
 
 
 def cpu_seconds(pid):
-    """User and system time so far, of proc_pid_stat(5), with that of children waited for."""
-    stat = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return sum(int(field) for field in stat[11:15]) / os.sysconf("SC_CLK_TCK")
+    """Time that its threads ran so far, of /proc/PID/task/*/schedstat, finer than clock ticks."""
+    tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
 
 def memory_mb(pid):
@@ -95,10 +96,14 @@ class Rigs:
         sys.exit(f"{bead}: no {kind} within a minute of when it was due")
 
 
-def measure(rigs, minutes):
+def started(rigs):
     rigs("init")
     (rigs.home / "rigs/config.toml").write_text(CONFIG)
-    pid = rigs.json("foreman", "start")["pid"]
+    return rigs.json("foreman", "start")["pid"]
+
+
+def measure(fresh, rigs, minutes):
+    fresh, pid = started(fresh), started(rigs)
     # It has run something, so that whatever is loaded once was loaded.
     rigs.event(rigs.bead("warm up"), "bead.complete")
 
@@ -113,9 +118,11 @@ def measure(rigs, minutes):
     rigs.event(waits, "bead.defer")
     time.sleep(settle)
 
-    cpu, begun = cpu_seconds(pid), time.monotonic()
+    before, begun = (cpu_seconds(fresh), cpu_seconds(pid)), time.monotonic()
     time.sleep(length.total_seconds())
-    cpu, took = cpu_seconds(pid) - cpu, time.monotonic() - begun
+    took = time.monotonic() - begun
+    fresh_cpu, cpu = cpu_seconds(fresh) - before[0], cpu_seconds(pid) - before[1]
+    fresh_memory, _ = memory_mb(fresh)
     memory, peak = memory_mb(pid)
 
     woke = rigs.event(waits, "bead.claim")
@@ -129,10 +136,13 @@ def measure(rigs, minutes):
         beads.append((rigs.event(bead, "bead.claim") - created).total_seconds())
         rigs.event(bead, "bead.complete")
     rigs("foreman", "stop")
-    print(f"counted {took:.0f} s, {cpu:.2f} s of processor time; memory at its peak {peak:.1f} MB")
+    print(f"counted {took:.0f} s, {fresh_cpu:.2f} s and {cpu:.2f} s of processor time; "
+          f"memory at its peak {peak:.1f} MB")
     return [
-        ("processor, % of a core", 100 * cpu / took, 100 * CPU),
-        ("memory, MB", memory, MEMORY),
+        ("fresh: processor, % of a core", 100 * fresh_cpu / took, 100 * CPU),
+        ("fresh: memory, MB", fresh_memory, MEMORY),
+        ("after beads: processor, % of a core", 100 * cpu / took, 100 * CPU),
+        ("after beads: memory, MB", memory, MEMORY),
         ("awake after a reset, s", reset_s, WAKE),
         ("awake after a new bead, s (worst of 5)", max(beads), WAKE),
     ]
@@ -142,12 +152,16 @@ def main():
     program = str(pathlib.Path(sys.argv[1]).resolve())
     minutes = float(sys.argv[2]) if len(sys.argv) > 2 else 10
     with tempfile.TemporaryDirectory(prefix="rigs-idle-") as folder:
-        rigs = Rigs(program, pathlib.Path(folder))
+        homes = [pathlib.Path(folder) / name for name in ("fresh", "used")]
+        for home in homes:
+            home.mkdir()
+        both = [Rigs(program, home) for home in homes]
         try:
-            figures = measure(rigs, minutes)
+            figures = measure(*both, minutes)
         finally:
-            subprocess.run([program, "foreman", "stop", "--now"], env=rigs.env, cwd=folder,
-                           capture_output=True, timeout=120, check=False)
+            for rigs in both:
+                subprocess.run([program, "foreman", "stop", "--now"], env=rigs.env, cwd=folder,
+                               capture_output=True, timeout=120, check=False)
     missed = 0
     for name, found, bar in figures:
         ok = 0 <= found <= bar

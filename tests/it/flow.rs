@@ -46,6 +46,18 @@ pub(crate) fn write(path: &str, text: &str) -> Value {
     json!({"write": {"path": path, "text": text}})
 }
 
+/// A run of the bead of this key that never ends: after these steps and with a child of its own
+/// it says `runs`.
+pub(crate) fn endless(key: &str, before: &[Value]) -> Value {
+    let mut steps = before.to_vec();
+    steps.extend([
+        json!({"child": {}}),
+        json!({"signal": "runs"}),
+        json!("never_end"),
+    ]);
+    on(key, &steps)
+}
+
 /// What claude tells first and last, around some steps.
 pub(crate) fn claude(steps: &[Value]) -> Vec<Value> {
     let mut all = vec![json!({"claude": "start"})];
@@ -105,6 +117,11 @@ impl Flow {
         let mut config = self.config.borrow_mut();
         config.push_str(toml);
         self.env.config(&config);
+    }
+
+    /// The whole configuration.
+    pub(crate) fn settings(&self) -> String {
+        self.config.borrow().clone()
     }
 
     /// `goal execute` of a plan with these beads, not started yet.

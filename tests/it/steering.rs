@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::flow::{Flow, LONG, always, bead, on, write};
+use crate::flow::{Flow, LONG, always, bead, endless, on, write};
 
 #[test]
 fn a_detached_goal_is_done_by_a_foreman() {
@@ -132,15 +132,7 @@ fn a_bead_cancelled_while_it_runs_ends_with_all_its_processes() {
         "fake",
         "command",
         &[
-            on(
-                "one",
-                &[
-                    write("one.txt", "1\n"),
-                    json!({"child": {}}),
-                    json!({"signal": "runs"}),
-                    json!("never_end"),
-                ],
-            ),
+            endless("one", &[write("one.txt", "1\n")]),
             on("two", &[write("two.txt", "2\n"), json!({"print": "done"})]),
         ],
     );
@@ -162,18 +154,7 @@ fn a_bead_cancelled_while_it_runs_ends_with_all_its_processes() {
 #[test]
 fn a_convoy_cancelled_while_it_runs_ends_everything() {
     let flow = Flow::new("[gate]\ncommands = []");
-    let fake = flow.provider(
-        "fake",
-        "command",
-        &[on(
-            "one",
-            &[
-                json!({"child": {}}),
-                json!({"signal": "runs"}),
-                json!("never_end"),
-            ],
-        )],
-    );
+    let fake = flow.provider("fake", "command", &[endless("one", &[])]);
     let goal = flow
         .execute(&[bead("one", &[]), bead("two", &["one"])])
         .start();

@@ -165,3 +165,35 @@ fn a_follower_says_that_nobody_can_take_its_work() {
     foreman.signal(Signal::SIGTERM);
     let _foreman = foreman.wait(LONG).exits(143);
 }
+
+#[test]
+fn of_foremen_that_are_started_at_once_one_drives_and_the_others_say_who() {
+    let flow = Flow::new("[gate]\ncommands = []");
+    let fake = flow.provider("fake", "command", &[made("one", &[])]);
+    let started: Vec<_> = (0..4)
+        .map(|_| flow.rigs(["foreman", "start", "--json"]).start())
+        .collect();
+    let ended: Vec<_> = started.into_iter().map(|run| run.wait(LONG)).collect();
+    let (stand, others): (Vec<_>, Vec<_>) = ended.into_iter().partition(|run| run.code == 0);
+    let [only] = &stand[..] else {
+        panic!("{} foremen", stand.len());
+    };
+    let pid = only.json()["pid"].clone();
+    for other in others {
+        let said = other.exits(4);
+        assert!(
+            said.stderr.contains("runs in the background already"),
+            "{said}"
+        );
+    }
+    let status = flow.rigs(["foreman", "status", "--json"]).run().success();
+    assert_eq!(status.json()["foreman"]["pid"], pid);
+    let goal = flow.execute(&[bead("one", &[])]).run().success();
+    assert!(
+        goal.stderr.contains("another foreman did the work"),
+        "{goal}"
+    );
+    let _stopped = flow.rigs(["foreman", "stop"]).run().success();
+    assert_eq!(fake.calls().len(), 1);
+    all_done(&flow, 1);
+}
