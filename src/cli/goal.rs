@@ -38,15 +38,16 @@ pub(crate) async fn context(app: &App) -> Result<Context, Failure> {
     let config = app.config()?;
     let (settings, paths) = (config.settings.clone(), config.paths.clone());
     let db = app.store(Mode::Foreman).await?;
-    Context::new(
+    let mut ctx = Context::new(
         db,
         app.clock.clone(),
         app.ids.clone(),
         settings,
         paths,
         app.env.clone(),
-    )
-    .map_err(Failure::from)
+    )?;
+    ctx.source = app.given().clone();
+    Ok(ctx)
 }
 
 /// The repository to work on: the one that was named, or the one around the current folder.

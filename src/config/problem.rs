@@ -52,6 +52,24 @@ pub(crate) enum ConfigError {
     Home(#[from] super::home::HomeError),
 }
 
+impl ConfigError {
+    /// Where the first problem is, for an event: line and column from 1.
+    pub(crate) fn place(&self) -> Option<(usize, usize)> {
+        match self {
+            Self::Invalid(problems) => place(problems),
+            Self::Unreadable { .. } | Self::Home(_) => None,
+        }
+    }
+}
+
+/// Where in a file the first of these is; line and column from 1.
+pub(crate) fn place(problems: &[Problem]) -> Option<(usize, usize)> {
+    problems.iter().find_map(|p| match &p.origin {
+        Origin::File(place) => Some((place.line, place.column)),
+        Origin::BuiltIn | Origin::Detected | Origin::Env(_) | Origin::Flag(_) => None,
+    })
+}
+
 fn joined(problems: &[Problem]) -> String {
     let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
     lines.join("\n")

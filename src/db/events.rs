@@ -53,9 +53,12 @@ word_enum! {
         WindowsRebuilt = "windows.rebuilt",
         CircuitChanged = "circuit.changed",
         ForemanRecovered = "foreman.recovered",
+        ForemanWaited = "foreman.waited",
         DispatchDecided = "dispatch.decided",
         DispatchHalted = "dispatch.halted",
         DispatchThawed = "dispatch.thawed",
+        ConfigLoaded = "config.loaded",
+        ConfigRefused = "config.refused",
         PolicyLoaded = "policy.loaded",
         PolicyRefused = "policy.refused",
         TrustGranted = "trust.granted",
@@ -185,34 +188,6 @@ pub(crate) async fn append(
     .bind(payload)
     .execute(conn)
     .await?;
-    Ok(())
-}
-
-/// Appends many events in a few statements.
-pub(crate) async fn append_many(
-    conn: &mut Conn,
-    ids: &Ids,
-    now: Timestamp,
-    events: Vec<NewEvent>,
-) -> Result<(), DbError> {
-    for chunk in events.chunks(250) {
-        let mut sql: sqlx::QueryBuilder<sqlx::Sqlite> = sqlx::QueryBuilder::new(
-            "INSERT INTO events (id, at, type, actor, bead_id, convoy_id, provider, correlation_id, payload) ",
-        );
-        sql.push_values(chunk, |mut row, event| {
-            let payload = crate::core::redact::redact_json(event.payload.clone()).to_string();
-            row.push_bind(ids.event())
-                .push_bind(now)
-                .push_bind(event.kind)
-                .push_bind(&event.actor)
-                .push_bind(&event.bead)
-                .push_bind(&event.convoy)
-                .push_bind(&event.provider)
-                .push_bind(event.attempt)
-                .push_bind(payload);
-        });
-        sql.build().execute(&mut *conn).await?;
-    }
     Ok(())
 }
 

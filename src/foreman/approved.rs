@@ -6,7 +6,7 @@ use crate::core::{BeadStatus, BlockCause, ConvoyId, text};
 use crate::depot::store as depot;
 use crate::depot::{Bead, DepotError};
 
-impl Foreman<'_> {
+impl Foreman {
     pub(super) async fn take_up_approved(
         &mut self,
         served: Option<&[ConvoyId]>,
@@ -18,7 +18,7 @@ impl Foreman<'_> {
             if self.active.contains_key(&bead.id) {
                 continue;
             }
-            match recover::take_back(self.ctx, &bead, &self.owner).await {
+            match recover::take_back(&self.ctx, &bead, &self.owner).await {
                 Ok(Some((job, found))) => self.adopt(job, found),
                 // Cancelled, or taken up by somebody else just now.
                 Ok(None)

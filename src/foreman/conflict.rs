@@ -165,7 +165,7 @@ fn marked(diff: &str) -> Vec<String> {
     found
 }
 
-impl Foreman<'_> {
+impl Foreman {
     /// What follows from a merge that met a conflict: a bead of its own; a person, when that bead
     /// is what met one.
     pub(super) async fn in_conflict(
@@ -216,7 +216,7 @@ impl Foreman<'_> {
         let Some(bead) = waiting.filter(waits) else {
             return Ok(());
         };
-        match recover::take_back(self.ctx, &bead, &self.owner).await {
+        match recover::take_back(&self.ctx, &bead, &self.owner).await {
             Ok(Some((job, found))) => self.adopt(job, found),
             // Cancelled, or taken up by somebody else just now.
             Ok(None)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::crash::Side;
 use super::pinned::pin_providers;
-use crate::config::{Env, Paths, ProviderSettings, Settings};
+use crate::config::{self, Env, Paths, ProviderSettings, Settings};
 use crate::core::{Clock, Ids, ProviderKind, ProviderName};
 use crate::db::{Db, DbError, Tx};
 use crate::depot::{Act, DepotError};
@@ -29,9 +29,13 @@ pub(crate) struct Context {
     /// What the configuration says about each provider's tank.
     pub(crate) tanks: Arc<Vec<TankSettings>>,
     pub(crate) models: Arc<super::models::Models>,
+    /// What the command line says about the configuration, to read it again.
+    pub(crate) source: config::Given,
+    /// How many polecats at once the command line allows, whatever the settings say.
+    pub(super) parallel: Option<u32>,
     /// The rules as they were when this was made; the loop looks at their file again.
     pub(crate) policy: Arc<Policy>,
-    /// Told to look at the rules now, however new they are (SIGHUP).
+    /// Told to read the configuration and the rules again, however new they are (SIGHUP).
     pub(crate) reload: Arc<tokio::sync::Notify>,
     /// Told by the loop when the store has changed, for whoever shows what happens beside it.
     pub(crate) changed: Arc<tokio::sync::Notify>,
@@ -65,6 +69,8 @@ impl Context {
             .unwrap_or_else(|| PathBuf::from("/usr/bin/git"));
         Ok(Self {
             policy: Arc::clone(policy.policy()),
+            source: config::Given::default(),
+            parallel: None,
             reload: Arc::default(),
             changed: Arc::default(),
             given: crate::core::redact::Given::default(),
@@ -118,6 +124,7 @@ impl Context {
 
     /// Fewer (or more) polecats at once than the settings say.
     pub(crate) fn limit_parallel(&mut self, n: u32) {
+        self.parallel = Some(n);
         Arc::make_mut(&mut self.settings).general.max_parallel = n;
     }
 
@@ -185,6 +192,19 @@ impl From<DepotError> for ForemanError {
         match error {
             DepotError::Db(error) => Self::Db(error),
             other => Self::Depot(other),
+        }
+    }
+}
+
+impl ForemanError {
+    /// Whether nothing is wrong but that there is no space on a disk.
+    pub(crate) fn is_full(&self) -> bool {
+        match self {
+            Self::Db(error) | Self::Depot(DepotError::Db(error)) => {
+                matches!(error, DbError::Full(_))
+            }
+            Self::Io { source, .. } => source.kind() == std::io::ErrorKind::StorageFull,
+            Self::Depot(_) | Self::NoProvider(_) | Self::Git(_) | Self::Policy(_) => false,
         }
     }
 }

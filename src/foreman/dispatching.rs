@@ -29,7 +29,6 @@ use crate::refinery::store::{self as refinery, Claim as Reserve};
 /// Beads looked at per pass; the rest is looked at when these have moved.
 const READY: i64 = 1000;
 const PENDING: i64 = 100;
-const DUE: i64 = 1000;
 
 /// What was decided to be run.
 struct Run {
@@ -38,7 +37,7 @@ struct Run {
     modify: Modify,
 }
 
-impl Foreman<'_> {
+impl Foreman {
     pub(super) async fn pass(&mut self) -> Result<(), ForemanError> {
         self.halt_if_due();
         self.look_at_halt().await?;
@@ -52,17 +51,6 @@ impl Foreman<'_> {
         self.assay(served.as_deref()).await?;
         self.dispatch(served.as_deref()).await?;
         self.look().await
-    }
-
-    /// Brings back what is due. Mostly nothing is, and nobody waits for the store to find that out.
-    async fn promote(&self) -> Result<(), ForemanError> {
-        let due = depot::next_due(&mut *self.ctx.db.read().await?, None).await?;
-        if due.is_none_or(|due| due > self.ctx.clock.now()) {
-            return Ok(());
-        }
-        let mut tx = self.ctx.db.write().await?;
-        depot::promote_due(&mut tx, self.ctx.act(), DUE).await?;
-        Ok(self.ctx.commit(tx, "bead.promoted").await?)
     }
 
     /// The convoys that a living process waits for; `None` when the whole store is in scope.
@@ -161,7 +149,7 @@ impl Foreman<'_> {
     }
 
     async fn sight(&self, conn: &mut Conn) -> Result<Sight, ForemanError> {
-        Sight::of(self.ctx, self.policy.policy(), conn, self.ctx.clock.now()).await
+        Sight::of(&self.ctx, self.policy.policy(), conn, self.ctx.clock.now()).await
     }
 
     /// Decides about one bead and does it; whether capacity changed hands.
@@ -171,7 +159,7 @@ impl Foreman<'_> {
             reasons,
             last,
             refused,
-        } = judge(self.ctx, self.policy.policy(), bead, sight).await?;
+        } = judge(&self.ctx, self.policy.policy(), bead, sight).await?;
         match decision {
             Decision::Run {
                 provider,
@@ -284,7 +272,7 @@ impl Foreman<'_> {
         (last, refused): (Option<&Attempt>, &Refused),
         decision: serde_json::Value,
     ) -> Result<bool, ForemanError> {
-        let ctx = self.ctx;
+        let ctx = &self.ctx.clone();
         let Run {
             provider,
             model,

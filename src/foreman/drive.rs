@@ -2,18 +2,21 @@
 //! the end of a stage, a signal, a due moment, a change of the store) and writes what follows.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use super::due::Due;
 use super::lock::Lock;
 use super::lookout::Lookout;
 use super::notify::Notifier;
 use super::orders::{Ended, Interrupt, Orders, Scope, Until};
 use super::stage::{Halt, Job, Leash, Note, RunReport, StageEnd};
-use super::{Context, ForemanError, crash};
+use super::{Context, ForemanError};
+use crate::core::clock::Moment;
 use crate::core::{BeadId, ConvoyId, Timestamp, Usage};
 use crate::db::Changes;
 use crate::depot::Ready;
@@ -76,11 +79,9 @@ const NOTES: usize = 256;
 /// which a new bead has to be noticed, and some 20 µs of work.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// How often a machine without room is looked at again.
-const CROWDED: Duration = Duration::from_secs(5);
-
-pub(super) struct Foreman<'a> {
-    pub(super) ctx: &'a Context,
+pub(super) struct Foreman {
+    /// With the settings that hold now; what runs has those that it began with.
+    pub(super) ctx: Arc<Context>,
     pub(super) owner: String,
     pub(super) scope: Scope,
     pub(super) active: HashMap<BeadId, Active>,
@@ -90,33 +91,26 @@ pub(super) struct Foreman<'a> {
     pub(super) held: Vec<(BeadId, String)>,
     pub(super) lookout: Lookout,
     pub(super) notifier: Notifier,
-    /// Why this machine has no room for one more agent, as of the last pass.
-    pub(super) crowded: Option<String>,
+    /// Why this machine has no room for one more agent, as of the last pass, and when to look again.
+    pub(super) crowded: Option<(String, Moment)>,
     pub(super) policy: Live,
     pub(super) stages: JoinSet<StageEnd>,
     pub(super) by_task: HashMap<Id, BeadId>,
     pub(super) notes: mpsc::Sender<Note>,
-    stopping: Option<Stopping>,
+    pub(super) stopping: Option<Stopping>,
     draining: bool,
-    next_due: Due,
+    pub(super) next_due: Due,
     /// A person stopped everything.
     pub(super) frozen: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Stopping {
+pub(super) struct Stopping {
     signal: Interrupt,
     /// When running stages are ended.
-    at: Timestamp,
+    pub(super) at: Moment,
     how: Halt,
-    halted: bool,
-}
-
-/// When the next deferred bead is due, as far as it was asked since something changed.
-#[derive(Debug, Clone, Copy)]
-enum Due {
-    Unknown,
-    Known(Option<Timestamp>),
+    pub(super) halted: bool,
 }
 
 /// Runs the loop until its orders are fulfilled or it is interrupted.
@@ -129,7 +123,7 @@ pub(crate) async fn drive(
     crate::process::become_subreaper();
     let (notes, mut heard) = mpsc::channel(NOTES);
     let mut f = Foreman {
-        ctx,
+        ctx: Arc::new(ctx.clone()),
         owner: lock.text(),
         scope: orders.scope,
         active: HashMap::new(),
@@ -159,7 +153,7 @@ pub(crate) async fn drive(
     f.note_policy().await?;
     let mut changes = Changes::of(&ctx.db).await?;
     ctx.changed.notify_one();
-    let mut heartbeat = ctx.clock.now() + f.beat();
+    let mut heartbeat = ctx.clock.moment() + f.beat();
     let mut look_again = true;
     loop {
         if look_again {
@@ -174,11 +168,12 @@ pub(crate) async fn drive(
         }
         if let Some(ended) = f.ended(orders).await? {
             f.sweep().await?;
-            f.tell_the_rest().await?;
+            if f.stopping.is_none_or(|stop| stop.how != Halt::AtOnce) {
+                f.tell_the_rest(interrupts).await?;
+            }
             return Ok(ended);
         }
-        let wake = f.next_wake(heartbeat).await?;
-        let look = wake.min(ctx.clock.now() + LOOK);
+        let rest = f.rest().await?;
         look_again = false;
         tokio::select! {
             Some(note) = heard.recv() => f.note(note).await?,
@@ -199,22 +194,26 @@ pub(crate) async fn drive(
                 f.told_outside(done).await?;
             }
             Some(signal) = interrupts.recv() => f.interrupt(signal),
-            () = ctx.reload.notified() => look_again |= f.look_at_policy(true).await?,
-            () = ctx.clock.sleep_until(look) => look_again = ctx.clock.now() >= wake,
+            () = ctx.reload.notified() => {
+                look_again |= Box::pin(f.read_config()).await?;
+                look_again |= f.look_at_policy(true).await?;
+            }
+            () = ctx.clock.sleep(rest.min(LOOK)) => look_again = rest <= LOOK,
         }
         look_again |= f.look_at_policy(false).await?;
         if changes.look().await? {
             look_again = true;
             ctx.changed.notify_one();
         }
-        if ctx.clock.now() >= heartbeat {
+        if ctx.clock.moment() >= heartbeat {
             f.heartbeat().await?;
-            heartbeat = ctx.clock.now() + f.beat();
+            heartbeat = ctx.clock.moment() + f.beat();
+            look_again = true;
         }
     }
 }
 
-impl Foreman<'_> {
+impl Foreman {
     fn beat(&self) -> Duration {
         (self.ctx.settings.foreman.lease.0 / 3).max(Duration::from_secs(1))
     }
@@ -237,37 +236,12 @@ impl Foreman<'_> {
         Ok(())
     }
 
-    /// The next moment at which something is due without anybody saying so.
-    async fn next_wake(&mut self, heartbeat: Timestamp) -> Result<Timestamp, ForemanError> {
-        let mut wake = heartbeat;
-        if let Some(stop) = self.stopping.filter(|s| !s.halted) {
-            wake = wake.min(stop.at);
-        } else if self.takes_new_work() {
-            let due = match self.next_due {
-                Due::Known(due) => due,
-                Due::Unknown => depot::next_due(&mut *self.ctx.db.read().await?, None).await?,
-            };
-            self.next_due = Due::Known(due);
-            wake = due.map_or(wake, |due| due.min(wake));
-            let is_idle = self.active.is_empty() && self.lookout.asked.is_empty();
-            if let Some(due) = due.filter(|_| is_idle) {
-                crash::leap(&self.ctx.env, &self.ctx.clock, due);
-            }
-            wake = self.lookout.next().map_or(wake, |due| due.min(wake));
-            if self.crowded.is_some() {
-                wake = wake.min(self.ctx.clock.now() + CROWDED);
-            }
-        }
-        // What is due but could not be taken up just now is looked at again in a moment.
-        Ok(wake.max(self.ctx.clock.now() + Duration::from_millis(200)))
-    }
-
     pub(super) fn takes_new_work(&self) -> bool {
         self.stopping.is_none() && !self.draining && !self.frozen
     }
 
     fn interrupt(&mut self, signal: Interrupt) {
-        let now = self.ctx.clock.now();
+        let now = self.ctx.clock.moment();
         let (at, how) = match self.stopping {
             None => (now + self.ctx.settings.foreman.grace.0, Halt::Shutdown),
             Some(_) => (now, Halt::AtOnce),
@@ -283,7 +257,7 @@ impl Foreman<'_> {
 
     /// Ends what still runs once the grace is over.
     pub(super) fn halt_if_due(&mut self) {
-        let now = self.ctx.clock.now();
+        let now = self.ctx.clock.moment();
         let Some(stop) = self.stopping.as_mut().filter(|s| !s.halted && now >= s.at) else {
             return;
         };

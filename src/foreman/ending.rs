@@ -16,7 +16,7 @@ use crate::refinery::store::{self as refinery, Of};
 /// How often in a row one bead may end by the same fault of a program before it is given up.
 const SAME_FAULT: usize = 3;
 
-impl Foreman<'_> {
+impl Foreman {
     /// Writes down what a run tells while it goes on.
     pub(super) async fn note(&mut self, note: Note) -> Result<(), ForemanError> {
         let Some(active) = self
@@ -26,7 +26,7 @@ impl Foreman<'_> {
         else {
             return Ok(());
         };
-        let ctx = self.ctx;
+        let ctx = &self.ctx.clone();
         let id = note.attempt;
         match note.what {
             Said::Prepared { worktree, base } => {
@@ -58,7 +58,7 @@ impl Foreman<'_> {
     }
 
     async fn signal(&mut self, bead: &BeadId, signal: Signal) -> Result<(), ForemanError> {
-        let ctx = self.ctx;
+        let ctx = &self.ctx.clone();
         let Some(active) = self.active.get_mut(bead) else {
             return Ok(());
         };
@@ -105,7 +105,7 @@ impl Foreman<'_> {
         let Some(mut active) = self.active.remove(id) else {
             return Ok(());
         };
-        let ctx = self.ctx;
+        let ctx = &self.ctx.clone();
         active.took(&report);
         if !report.left_over.is_empty() {
             tracing::error!(bead = %id, "processes that could not be ended: {:?}", report.left_over);
@@ -150,7 +150,7 @@ impl Foreman<'_> {
         let wall = if report.outcome.rule == polecat::NO_PLACE {
             None
         } else {
-            account::outcome(tx, self.ctx, active, outcome).await?
+            account::outcome(tx, &self.ctx, active, outcome).await?
         };
         let Some(from) = still_ours(tx, job).await? else {
             return Ok(AfterRun::Gone);
@@ -278,7 +278,7 @@ impl Foreman<'_> {
             return Ok(());
         };
         self.leave_merge(&active.job);
-        let ctx = self.ctx;
+        let ctx = &self.ctx.clone();
         crate::process::end_marked(
             &active.job.marker,
             None,

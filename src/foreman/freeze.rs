@@ -43,7 +43,7 @@ pub(crate) async fn tidy(ctx: &Context) -> Result<Tidied, ForemanError> {
     }
 }
 
-impl Foreman<'_> {
+impl Foreman {
     /// Looks whether everything is to stand still, and acts on a change.
     pub(super) async fn look_at_halt(&mut self) -> Result<(), ForemanError> {
         let mut conn = self.ctx.db.read().await?;
@@ -73,7 +73,7 @@ impl Foreman<'_> {
     /// Cleans up behind foremen that are gone; what they had finished goes on here, or waits
     /// while everything stands still.
     pub(super) async fn take_over(&mut self) -> Result<(), ForemanError> {
-        let found = Box::pin(recover::recover(self.ctx, &self.owner)).await?;
+        let found = Box::pin(recover::recover(&self.ctx, &self.owner)).await?;
         for (job, found) in found {
             if !self.frozen {
                 self.adopt(job, found);

@@ -50,13 +50,13 @@ impl Drop for Lookout {
     }
 }
 
-impl Foreman<'_> {
+impl Foreman {
     /// Plans looks at what is closed, and asks where one is due.
     pub(super) async fn look(&mut self) -> Result<(), ForemanError> {
         if self.lookout.targets.is_empty() {
             return Ok(());
         }
-        let (ctx, now) = (self.ctx, self.ctx.clock.now());
+        let (ctx, now) = (&self.ctx.clone(), self.ctx.clock.now());
         let mut conn = ctx.db.read().await?;
         let tanks = refinery::load(&mut conn, &ctx.tanks, now).await?;
         drop(conn);
@@ -105,11 +105,13 @@ impl Foreman<'_> {
                 return Ok(());
             }
         };
-        let (ctx, act) = (self.ctx, self.ctx.act());
+        let ctx = &self.ctx.clone();
+        let act = ctx.act();
         let mut tx = ctx.db.write().await?;
         let told = sources::keep(&mut tx, act.ids, act.now, &ctx.tanks, reply).await?;
-        if let Heard::Answered { .. } = told.heard {
-            let tank = refinery::load_one(&mut tx, ctx.tank(&told.provider)?, act.now).await?;
+        // The configuration may have lost it meanwhile.
+        if let (Heard::Answered { .. }, Ok(tank)) = (&told.heard, ctx.tank(&told.provider)) {
+            let tank = refinery::load_one(&mut tx, tank, act.now).await?;
             if tank.next_reset.is_none() {
                 depot::promote_waiting(&mut tx, act, &told.provider, WOKEN).await?;
             }

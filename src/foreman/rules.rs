@@ -18,7 +18,7 @@ pub(crate) fn open(settings: &Settings, paths: &Paths) -> Result<Live, PolicyErr
     }
 }
 
-impl Foreman<'_> {
+impl Foreman {
     /// Looks at the policy's file; true when other rules hold now. `at_once` after SIGHUP.
     pub(super) async fn look_at_policy(&mut self, at_once: bool) -> Result<bool, ForemanError> {
         match self.policy.look(self.ctx.clock.now(), at_once) {
@@ -70,7 +70,11 @@ impl Foreman<'_> {
         Ok(tx.commit().await?)
     }
 
-    async fn say(&self, kind: EventType, payload: serde_json::Value) -> Result<(), ForemanError> {
+    pub(super) async fn say(
+        &self,
+        kind: EventType,
+        payload: serde_json::Value,
+    ) -> Result<(), ForemanError> {
         let act = self.ctx.act();
         let mut tx = self.ctx.db.write().await?;
         let event = NewEvent::new(kind, act.who).payload(payload);

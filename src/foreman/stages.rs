@@ -9,7 +9,7 @@ use super::stage::StageEnd;
 use super::{ForemanError, merge, polecat, review};
 use crate::core::BeadId;
 
-impl Foreman<'_> {
+impl Foreman {
     pub(super) fn spawn_run(&mut self, active: Active) {
         let (ctx, job, notes, leash) = (
             self.ctx.with(Arc::clone(&active.job.settings)),

@@ -14,10 +14,10 @@ use crate::depot::Convoy;
 use crate::depot::store as depot;
 use crate::git::GitError;
 
-impl Foreman<'_> {
+impl Foreman {
     /// Looks through the folder of worktrees. Failing to tidy up is no reason to stop.
     pub(super) async fn sweep(&self) -> Result<(), ForemanError> {
-        let ctx = self.ctx;
+        let ctx = &self.ctx.clone();
         let mut conn = ctx.db.read().await?;
         for entry in std::fs::read_dir(ctx.paths.worktrees())
             .into_iter()

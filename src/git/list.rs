@@ -1,8 +1,6 @@
 //! What there is in a repository.
 
-use std::path::{Path, PathBuf};
-
-use super::{GitError, Repo, admin};
+use super::{GitError, Repo};
 
 impl Repo {
     /// Names of the branches below `prefix`, which ends in `/`.
@@ -12,11 +10,5 @@ impl Repo {
         let place = self.checkout();
         let found = self.call(&place, &args).text().await?;
         Ok(found.lines().map(str::to_owned).collect())
-    }
-
-    /// Worktrees that were made directly in `below`, whose folder somebody took away and of which
-    /// this repository still has the record. `remove_worktree` ends that, and keeps their work.
-    pub(crate) fn lost_worktrees(&self, below: &Path) -> Result<Vec<PathBuf>, GitError> {
-        Ok(admin::without_folder(&self.common, below)?)
     }
 }

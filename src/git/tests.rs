@@ -3,7 +3,6 @@
 mod hostile;
 mod injected;
 mod landing;
-mod large;
 mod merging;
 mod reading;
 mod shapes;

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::read::read;
 use super::rule::Policy;
-use crate::config::problem::Problem;
+use crate::config::problem::{Problem, place};
 use crate::config::{Origin, origin::Place};
 use crate::core::Timestamp;
 
@@ -35,10 +35,7 @@ impl PolicyError {
     /// Where the first problem is, for an event: line and column from 1.
     pub(crate) fn place(&self) -> Option<(usize, usize)> {
         match self {
-            Self::Invalid(problems) => problems.iter().find_map(|p| match &p.origin {
-                Origin::File(place) => Some((place.line, place.column)),
-                Origin::BuiltIn | Origin::Detected | Origin::Env(_) | Origin::Flag(_) => None,
-            }),
+            Self::Invalid(problems) => place(problems),
             Self::Unreadable { .. } => None,
         }
     }

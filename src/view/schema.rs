@@ -18,7 +18,7 @@ fn of<T: JsonSchema>() -> Schema {
 pub(crate) const KINDS: &[Kind] = &[
     Kind {
         name: "bead",
-        from: "bead create, list (a list of these), export (one per line), show, edit, retry ...",
+        from: "bead create, bead list (a list of these), bead show, edit, cancel, retry, approve",
         schema: of::<super::bead::BeadView>,
     },
     Kind {
@@ -50,11 +50,6 @@ pub(crate) const KINDS: &[Kind] = &[
         name: "pull-request",
         from: "convoy land --branch",
         schema: of::<super::convoy::PullRequest>,
-    },
-    Kind {
-        name: "import",
-        from: "bead import",
-        schema: of::<super::transfer::ImportView>,
     },
     Kind {
         name: "cost",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::flow::{Flow, LONG, always, bead, on, write};
+use crate::flow::{Flow, LONG, always, bead, endless, on, write};
 use crate::harness::wait_until;
 
 fn waits(key: &str, file: &str) -> Value {
@@ -49,6 +49,7 @@ fn a_foreman_in_the_background_works_says_what_it_does_and_stops() {
     assert_eq!(now["foreman"]["driver"], "foreman");
     assert_eq!(now["foreman"]["background"], true);
     assert_eq!(now["at_work"][0]["bead_id"], flow.bead_id("one"));
+    assert_eq!(now["at_work"][0]["abandoned"], false);
 
     let second = flow.rigs(["foreman", "start"]).run().exits(4);
     assert!(
@@ -82,14 +83,7 @@ fn a_foreman_in_the_background_works_says_what_it_does_and_stops() {
 #[test]
 fn a_stop_tells_what_it_waits_for_and_now_waits_for_nothing() {
     let flow = Flow::new("[gate]\ncommands = []\n[foreman]\ngrace = \"10m\"");
-    let endless = on(
-        "one",
-        &[
-            json!({"child": {}}),
-            json!({"signal": "runs"}),
-            json!("never_end"),
-        ],
-    );
+    let endless = endless("one", &[]);
     let fake = flow.provider("fake", "command", &[endless]);
     store(&flow, &[bead("one", &[])]);
     let _started = flow.rigs(["foreman", "start"]).run().success();
@@ -146,15 +140,7 @@ fn a_foreman_in_the_background_waits_behind_a_goal_and_takes_over() {
 #[test]
 fn everything_stops_for_good_and_goes_on_after_the_thaw() {
     let flow = Flow::new("[gate]\ncommands = []");
-    let endless = on(
-        "one",
-        &[
-            write("one.txt", "1\n"),
-            json!({"child": {}}),
-            json!({"signal": "runs"}),
-            json!("never_end"),
-        ],
-    );
+    let endless = endless("one", &[write("one.txt", "1\n")]);
     let again = always(&[write("one.txt", "2\n"), json!({"print": "done"})]);
     let fake = flow.provider("fake", "command", &[endless, again]);
     store(&flow, &[bead("one", &[])]);
@@ -195,20 +181,22 @@ fn everything_stops_for_good_and_goes_on_after_the_thaw() {
 #[test]
 fn the_stop_itself_puts_back_what_a_dead_foreman_left() {
     let flow = Flow::new("[gate]\ncommands = []");
-    let endless = on(
-        "one",
-        &[
-            json!({"child": {}}),
-            json!({"signal": "runs"}),
-            json!("never_end"),
-        ],
-    );
+    let endless = endless("one", &[]);
     let fake = flow.provider("fake", "command", &[endless]);
     let goal = flow.execute(&[bead("one", &[])]).start();
     fake.wait_for("runs");
     goal.signal(Signal::SIGKILL);
     let _killed = goal.wait(LONG).exits(137);
     assert_ne!(flow.env.processes(), [], "the agent lives on");
+    let told = format!(
+        "1 run without a foreman, which is gone: {}; `rigs foreman start` ends what is left",
+        flow.bead_id("one")
+    );
+    for words in [&["status"][..], &["foreman", "status"]] {
+        let shown = flow.rigs([]).args(words).run().success();
+        assert!(shown.stdout.contains(&told), "{shown}");
+    }
+    assert_eq!(status(&flow)["at_work"][0]["abandoned"], true);
     let stopped = flow.rigs(["stop", "--all"]).run().success();
     assert!(stopped.stdout.contains("1 bead ended"), "{stopped}");
     assert_eq!(flow.statuses(), ["queued"]);
@@ -219,7 +207,7 @@ fn the_stop_itself_puts_back_what_a_dead_foreman_left() {
 #[test]
 fn a_goal_ends_when_everything_is_stopped() {
     let flow = Flow::new("[gate]\ncommands = []");
-    let endless = on("one", &[json!({"signal": "runs"}), json!("never_end")]);
+    let endless = endless("one", &[]);
     let fake = flow.provider("fake", "command", &[endless]);
     let goal = flow.execute(&[bead("one", &[])]).start();
     fake.wait_for("runs");
@@ -227,4 +215,63 @@ fn a_goal_ends_when_everything_is_stopped() {
     let output = goal.wait(LONG).exits(4);
     assert!(output.stdout.contains("rigs thaw"), "{output}");
     assert_eq!(flow.statuses(), ["queued"]);
+}
+
+#[test]
+fn a_foreman_reads_its_configuration_again_and_keeps_the_old_one_when_it_is_broken() {
+    let flow = Flow::new("[gate]\ncommands = []");
+    let first = flow.provider("one", "command", &[waits("a", "a.txt")]);
+    store(&flow, &[bead("a", &[])]);
+    let mut foreman = flow.rigs(["foreman", "start", "--foreground"]).start();
+    first.wait_for("a-runs");
+
+    let before = flow.settings();
+    flow.env
+        .config(&format!("{before}[general]\nmax_paralel = 2\n"));
+    foreman.signal(Signal::SIGHUP);
+    foreman.wait_for("`general.max_paralel`: unknown key", LONG);
+
+    // Another provider in the place of the one that works: what runs ends where it began.
+    let second = flow.env.fake_agent(
+        "two",
+        &json!({"shape": "plain", "runs": [always(&[write("b.txt", "1\n"), json!({"print": "done"})])]}),
+    );
+    let (general, _) = before.split_once("[providers.one]").expect("an entry");
+    flow.env.config(&format!(
+        "{general}[general]\nlog_level = \"info\"\nmax_parallel = 3\n{}",
+        second.provider("two", "command")
+    ));
+    foreman.signal(Signal::SIGHUP);
+    foreman.wait_for("start the foreman again for these: general.log_level", LONG);
+    store(&flow, &[bead("b", &[])]);
+    foreman.wait_for("runs on two", LONG);
+    first.release("go");
+    assert!(
+        wait_until(LONG, || flow.statuses() == ["completed"; 2]),
+        "{:?}",
+        flow.statuses()
+    );
+    foreman.signal(Signal::SIGTERM);
+    let _stopped = foreman.wait(LONG).exits(143);
+    assert_eq!(
+        flow.env
+            .query("SELECT provider FROM attempts ORDER BY started_at"),
+        ["one", "two"]
+    );
+    let said = flow
+        .env
+        .query("SELECT type || ' ' || payload FROM events WHERE type LIKE 'config.%' ORDER BY seq");
+    let [refused, loaded] = &said[..] else {
+        panic!("{said:?}");
+    };
+    assert!(
+        refused.starts_with("config.refused {\"column\":1,"),
+        "{refused}"
+    );
+    assert_eq!(
+        loaded,
+        "config.loaded {\"after_restart\":[\"general.log_level\"],\
+         \"changed\":[\"general.max_parallel\",\"providers.one\",\"providers.two\"]}"
+    );
+    assert_eq!(flow.env.held(), Vec::<String>::new());
 }

@@ -10,14 +10,17 @@ use crate::core::id::Owner;
 use crate::db::Db;
 use crate::db::events::{self, EventFilter};
 use crate::foreman::lock::{self, Asked, Driver, Lock};
-use crate::foreman::{Context, Ended as Done, Interrupt, Orders, Scope, Until, drive};
+use crate::foreman::{
+    Context, Ended as Done, ForemanError, Interrupt, Orders, Scope, Until, drive,
+};
 
 /// Work on everything that is queued, until stopped
 ///
 /// Starts in the background and says where; --foreground stays in this terminal. One foreman
 /// drives a store; a second one waits and takes over when the first is gone. SIGTERM or Ctrl-C
 /// lets what runs end within foreman.grace and puts the rest back, a second one does so at once;
-/// SIGHUP reads the policy again.
+/// SIGHUP reads the configuration and the policy again: what runs goes on as it began, what can
+/// hold only after a restart is told, and a broken file changes nothing.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -41,6 +44,8 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
         return background::start(&args, app).await;
     }
     let mut ctx = super::super::goal::context(app).await?;
+    // Said while somebody still listens.
+    ctx.db.may_write()?;
     let me = lock::myself(&ctx.ids);
     let mut background = None;
     // Held until the end.
@@ -59,7 +64,7 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
     let path = ctx.paths.lock();
     let ended = loop {
         match lock::ask(&path, &me, Driver::Foreman, &ctx.clock)? {
-            Asked::Mine(lock) => {
+            Asked::Mine(mut lock) => {
                 let orders = Orders {
                     scope: Scope::All,
                     until: Until::Stopped,
@@ -71,7 +76,20 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
                     "foreman {} works on everything that is queued; Ctrl-C stops it",
                     me.pid
                 ))?;
-                let ended = watched(app, &ctx, &lock, &orders, &mut signals, background).await;
+                let ended = loop {
+                    let seen = background.as_mut();
+                    match watched(app, &ctx, &lock, &orders, &mut signals, seen).await {
+                        Err(Stopped::Full) => {
+                            match space(app, &ctx, &mut signals, background.is_some()).await {
+                                Ok(None) => lock.be_reborn(&ctx.ids),
+                                Ok(Some(which)) => break Ok(Done::Interrupted(which)),
+                                Err(failure) => break Err(failure),
+                            }
+                        }
+                        Err(Stopped::Other(failure)) => break Err(failure),
+                        Ok(done) => break Ok(done),
+                    }
+                };
                 lock.give_up()?;
                 break ended?;
             }
@@ -119,6 +137,32 @@ const LOOK: Duration = Duration::from_millis(500);
 /// How often the size of the log is looked at even if nothing happens.
 const LOG: Duration = Duration::from_mins(1);
 
+/// How often a full disk is tried again.
+const SPACE: Duration = Duration::from_secs(2);
+
+/// Why the loop ended without having been told to.
+enum Stopped {
+    /// There is no space for what it has to write.
+    Full,
+    Other(Failure),
+}
+
+impl From<Failure> for Stopped {
+    fn from(failure: Failure) -> Self {
+        Self::Other(failure)
+    }
+}
+
+impl From<ForemanError> for Stopped {
+    fn from(error: ForemanError) -> Self {
+        if error.is_full() {
+            Self::Full
+        } else {
+            Self::Other(error.into())
+        }
+    }
+}
+
 /// Runs the loop and says what happens.
 async fn watched(
     app: &mut App,
@@ -126,8 +170,8 @@ async fn watched(
     lock: &Lock,
     orders: &Orders,
     signals: &mut Signals,
-    mut background: Option<Background>,
-) -> Result<Done, Failure> {
+    mut background: Option<&mut Background>,
+) -> Result<Done, Stopped> {
     let mut events = Events::from_now(&ctx.db).await?;
     let mut seen = signals.seen.clone();
     let looping = drive(ctx, lock, orders, &mut signals.queue);
@@ -139,7 +183,8 @@ async fn watched(
                 return Ok(ended?);
             }
             Ok(()) = seen.changed() => if *seen.borrow() == 1 {
-                app.out.note(Signals::stopping(ctx.settings.foreman.grace.0))?;
+                let grace = ctx.settings.foreman.grace.0;
+                say(app, background.is_some(), Signals::stopping(grace))?;
             },
             () = ctx.changed.notified() => {
                 events.show(app, &ctx.db, background.is_some()).await?;
@@ -148,6 +193,34 @@ async fn watched(
         }
         if let Some(background) = &mut background {
             background.look();
+        }
+    }
+}
+
+/// Says something. A log in the background that cannot be written is no reason to stop.
+fn say(app: &mut App, background: bool, text: impl AsRef<str>) -> Result<(), Failure> {
+    let said = app.out.note(text);
+    if background { Ok(()) } else { said }
+}
+
+/// Waits until the store can grow again, or somebody stops it.
+async fn space(
+    app: &mut App,
+    ctx: &Context,
+    signals: &mut Signals,
+    background: bool,
+) -> Result<Option<Interrupt>, Failure> {
+    let since = ctx.clock.now();
+    let text = "the store cannot grow, the disk is full: what ran is ended, and everything goes \
+                on when there is space";
+    say(app, background, text)?;
+    loop {
+        if let Err(which) = signals.or(ctx.clock.sleep(SPACE)).await {
+            return Ok(Some(which));
+        }
+        if crate::foreman::space::is_back(ctx, since).await? {
+            say(app, background, "there is space on the disk again")?;
+            return Ok(None);
         }
     }
 }
@@ -186,7 +259,7 @@ impl Events {
                     } else {
                         clock(event.at, now)
                     };
-                    app.out.note(format!("{at}  {words}"))?;
+                    say(app, dates, format!("{at}  {words}"))?;
                 }
             }
             if (batch.len() as i64) < BATCH {

@@ -174,6 +174,26 @@ pub(crate) fn sentence(event: &Event, now: Timestamp) -> Option<String> {
             };
             format!("{bead}  is in conflict with what was merged meanwhile{next}")
         }
+        EventType::ForemanWaited => "there is space on the disk again".into(),
+        EventType::ConfigLoaded => {
+            let keys = |name: &str| {
+                let all = event.payload[name].as_array().into_iter().flatten();
+                let all: Vec<&str> = all.filter_map(|key| key.as_str()).collect();
+                one_line(&all.join(", "), 400)
+            };
+            match (keys("changed"), keys("after_restart")) {
+                (now, later) if later.is_empty() => format!("other settings hold now: {now}"),
+                (now, later) if now.is_empty() => {
+                    format!("start the foreman again for these settings: {later}")
+                }
+                (now, later) => format!(
+                    "other settings hold now: {now}; start the foreman again for these: {later}"
+                ),
+            }
+        }
+        EventType::ConfigRefused => {
+            format!("the settings read before hold on: {}", text("message"))
+        }
         EventType::PolicyLoaded => "other rules hold from now on".into(),
         EventType::PolicyRefused => {
             format!("the rules read before hold on: {}", text("message"))

@@ -12,7 +12,7 @@ use crate::db::{Conn, EventType, NewEvent, events};
 use crate::depot::store as depot;
 use crate::depot::{self as model, DepotError};
 
-impl Foreman<'_> {
+impl Foreman {
     /// The gate has spoken.
     pub(in crate::foreman) async fn reviewed(
         &mut self,
@@ -22,7 +22,7 @@ impl Foreman<'_> {
         let Some(active) = self.active.remove(id) else {
             return Ok(());
         };
-        let (ctx, job) = (self.ctx, &active.job);
+        let (ctx, job) = (&self.ctx.clone(), &active.job);
         let verdict = without_secrets(verdict, &ctx.given.redactor());
         if active.halt.borrow().is_some_and(Halt::is_stop) {
             return self.let_go(&active).await;
@@ -159,7 +159,7 @@ impl Foreman<'_> {
         {
             return self.let_go(&active).await;
         }
-        let (ctx, job) = (self.ctx, &active.job);
+        let (ctx, job) = (&self.ctx.clone(), &active.job);
         let mut tx = ctx.db.write().await?;
         let act = ctx.act();
         let from = BeadStatus::Merging;

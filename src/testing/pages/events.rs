@@ -14,10 +14,7 @@ pub(super) const STEP: &str = "from, to";
 pub(super) fn told(kind: EventType) -> Told {
     use EventType as E;
     let (payload, means) = match kind {
-        E::BeadCreated => (
-            "title, task_type, depends_on, imported",
-            "a bead was created; `imported`: by a file, and in which state",
-        ),
+        E::BeadCreated => ("title, task_type, depends_on", "a bead was created"),
         E::BeadEdited => (
             "changed, depends_on",
             "a person changed it: each field with what it `was` and `is`, long texts cut; or a dependency was added",
@@ -140,6 +137,14 @@ pub(super) fn told(kind: EventType) -> Told {
             "since",
             "beads are started again; `since` is when it was stopped",
         ),
+        E::ConfigLoaded => (
+            "changed, after_restart",
+            "the configuration was read again; `changed` has the keys whose new values hold, `after_restart` those that differ from what the foreman was started with",
+        ),
+        E::ConfigRefused => (
+            "line, column, message",
+            "the configuration is broken; the settings read before hold on",
+        ),
         E::PolicyLoaded => (
             "file, hash, rules",
             "these rules hold from now on; `hash` names their content and is in every decision",
@@ -160,6 +165,10 @@ pub(super) fn told(kind: EventType) -> Told {
         E::ForemanRecovered => (
             "lost_attempts, charged_reservations, taken_up",
             "a foreman cleaned up behind one that was gone",
+        ),
+        E::ForemanWaited => (
+            "since",
+            "the disk was full from then on, so that nothing was done; what ran was ended and goes on now",
         ),
     };
     Told { payload, means }
