@@ -2,6 +2,10 @@
 //! the feature `bench`, never in a release.
 
 mod decide;
+mod depot;
+pub mod replay;
+pub mod schedule;
 pub mod walls;
 
 pub use decide::{Herd, Pure, Store};
+pub use depot::Depot;

@@ -5,10 +5,11 @@
 mod attempt;
 mod bead;
 mod convoy;
+pub(crate) mod lines;
 pub(crate) mod store;
 
 pub(crate) use attempt::{Attempt, AttemptEnd, Completion, Verdict};
-pub(crate) use bead::{Bead, BeadEdit, BeadFilter, Conflict, Deferral, NewBead, Ready};
+pub(crate) use bead::{Arrival, Bead, BeadEdit, BeadFilter, Conflict, Deferral, NewBead, Ready};
 pub(crate) use convoy::{Base, Convoy, NewConvoy, Progress};
 pub(crate) use store::DepotError;
 

@@ -203,12 +203,35 @@ impl Git {
                 }),
             }
         };
-        if ask(&["rev-parse", "--is-bare-repository"]).await? == "true" {
-            return Err(GitError::Bare { dir: dir.into() });
-        }
-        let root = PathBuf::from(ask(&["rev-parse", "--show-toplevel"]).await?);
-        let git_dir = PathBuf::from(ask(&["rev-parse", "--absolute-git-dir"]).await?);
-        let common = ask(&["rev-parse", "--path-format=absolute", "--git-common-dir"]).await?;
+        // One call where there is nothing special, which is nearly always: each costs milliseconds,
+        // and every step of a bead begins here.
+        let at_once = [
+            "rev-parse",
+            "--is-bare-repository",
+            "--show-toplevel",
+            "--absolute-git-dir",
+            "--path-format=absolute",
+            "--git-common-dir",
+        ];
+        let done = Call::new(self, &place, &at_once).run().await?;
+        let lines: Vec<&str> = done.stdout.lines().collect();
+        let (root, git_dir, common) = match lines[..] {
+            ["false", root, git_dir, common] if done.exit.success() => {
+                (root.to_owned(), git_dir.to_owned(), common.to_owned())
+            }
+            // None, a bare one, or a path with more than one line.
+            _ => {
+                if ask(&["rev-parse", "--is-bare-repository"]).await? == "true" {
+                    return Err(GitError::Bare { dir: dir.into() });
+                }
+                (
+                    ask(&["rev-parse", "--show-toplevel"]).await?,
+                    ask(&["rev-parse", "--absolute-git-dir"]).await?,
+                    ask(&["rev-parse", "--path-format=absolute", "--git-common-dir"]).await?,
+                )
+            }
+        };
+        let (root, git_dir) = (PathBuf::from(root), PathBuf::from(git_dir));
         let root_of = |path: &Path| path.canonicalize().ok();
         if let (Some(at), Some(root)) = (root_of(dir), root_of(&root))
             && !at.starts_with(&root)

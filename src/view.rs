@@ -17,5 +17,6 @@ pub(crate) mod provider;
 pub(crate) mod schema;
 pub(crate) mod source;
 pub(crate) mod status;
+pub(crate) mod transfer;
 pub(crate) mod trust;
 pub(crate) mod why;

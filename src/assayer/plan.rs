@@ -4,7 +4,7 @@ mod check;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use check::{Author, check, title_key};
+pub(crate) use check::{Author, check, criterion_problem, path_problem, title_key};
 
 use crate::core::{Complexity, Criterion, Priority, TaskType, Usage};
 

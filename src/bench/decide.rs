@@ -25,7 +25,7 @@ limits = [
 ]
 "#;
 
-fn provider(n: usize) -> ProviderName {
+pub(super) fn provider(n: usize) -> ProviderName {
     format!("provider-{n}").parse().expect("a name")
 }
 
@@ -34,7 +34,7 @@ fn entry() -> ProviderSettings {
 }
 
 /// With the slots of `max_parallel` these are five windows.
-fn tanks(providers: usize) -> Vec<TankSettings> {
+pub(super) fn tanks(providers: usize) -> Vec<TankSettings> {
     let entry = entry();
     (0..providers)
         .map(|n| TankSettings::of(&provider(n), &entry))
@@ -69,7 +69,7 @@ fn policy() -> Policy {
     read(&file, text.as_bytes()).expect("a policy")
 }
 
-fn ask() -> Ask {
+pub(super) fn ask() -> Ask {
     let estimate = Estimate {
         p50: 110_000,
         p80: 255_000,

@@ -130,7 +130,11 @@ impl App {
     pub(crate) async fn store(&self, mode: Mode) -> Result<Db, Failure> {
         let paths = &self.config()?.paths;
         config::home::prepare(paths.home())?;
-        Ok(Db::open(&paths.store(), mode).await?)
+        let db = Db::open(&paths.store(), mode).await?;
+        if mode == Mode::OneShot {
+            db.stay_open();
+        }
+        Ok(db)
     }
 }
 

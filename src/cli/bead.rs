@@ -5,6 +5,8 @@ mod cancel;
 mod create;
 mod diff;
 mod edit;
+mod export;
+mod import;
 mod list;
 mod logs;
 mod retry;
@@ -25,6 +27,8 @@ pub(crate) enum Command {
     Approve(approve::Args),
     Logs(logs::Args),
     Diff(diff::Args),
+    Import(import::Args),
+    Export(export::Args),
 }
 
 pub(crate) async fn run(command: Command, app: &mut App) -> Ended {
@@ -38,5 +42,7 @@ pub(crate) async fn run(command: Command, app: &mut App) -> Ended {
         Command::Approve(args) => approve::run(args, app).await,
         Command::Logs(args) => logs::run(args, app).await,
         Command::Diff(args) => diff::run(args, app).await,
+        Command::Import(args) => import::run(args, app).await,
+        Command::Export(args) => export::run(args, app).await,
     }
 }

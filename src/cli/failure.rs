@@ -251,6 +251,7 @@ impl From<DepotError> for Failure {
                 Kind::NotPossible,
                 "`rigs bead retry` that one: its task is done again on top of what is merged",
             ),
+            DepotError::Taken => (Kind::NotPossible, "what is stored already is left as it is"),
             DepotError::InConvoy { .. } => (Kind::NotPossible, "a bead has one convoy for good"),
         };
         Self::from_error(kind, &error).hint(hint)

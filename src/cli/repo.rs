@@ -33,6 +33,9 @@ pub(crate) async fn base(app: &mut App, dir: Option<&Path>) -> Result<Option<Bas
         // The current folder is gone: nothing is around it.
         return Ok(None);
     }
+    if dir.is_none() && !has_repository_around(&at) {
+        return Ok(None);
+    }
     let repo = match (git(app), dir) {
         (Ok(git), _) => match (git.discover(&at).await, dir) {
             (Ok(repo), _) => repo,
@@ -57,6 +60,14 @@ pub(crate) async fn base(app: &mut App, dir: Option<&Path>) -> Result<Option<Bas
         branch: head.branch,
         commit: head.commit,
     }))
+}
+
+/// Whether git would find something: asking it takes ten times as long as looking.
+fn has_repository_around(dir: &Path) -> bool {
+    dir.ancestors().any(|at| {
+        at.join(".git").symlink_metadata().is_ok()
+            || (at.join("HEAD").is_file() && at.join("objects").is_dir())
+    })
 }
 
 /// Says that the repository has settings of its own that do not count.

@@ -125,6 +125,18 @@ short_id!(
     /// The id of a convoy: `cv-` and base36.
     ConvoyId, "convoy", "cv-", "cv-a1b2c"
 );
+impl BeadId {
+    /// The id that stands for a thing of another system: the same bytes give the same id. Ten
+    /// characters, so that a digest of a million things hardly ever meets itself.
+    pub(crate) fn standing_for(digest: &[u8]) -> Self {
+        let digits = digest
+            .iter()
+            .take(10)
+            .map(|byte| DIGITS[usize::from(*byte) % DIGITS.len()]);
+        Self(Self::PREFIX.to_owned() + &digits.map(char::from).collect::<String>())
+    }
+}
+
 uuid_id!(
     /// One attempt at a bead.
     AttemptId
@@ -274,8 +286,9 @@ impl FromStr for Owner {
 }
 
 /// Base36.
+const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+
 fn word(rng: &mut StdRng, len: usize) -> String {
-    const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
     (0..len)
         .map(|_| char::from(DIGITS[rng.random_range(0..36)]))
         .collect()

@@ -191,6 +191,34 @@ pub(crate) async fn append(
     Ok(())
 }
 
+/// Appends many events in a few statements.
+pub(crate) async fn append_many(
+    conn: &mut Conn,
+    ids: &Ids,
+    now: Timestamp,
+    events: Vec<NewEvent>,
+) -> Result<(), DbError> {
+    for chunk in events.chunks(250) {
+        let mut sql: sqlx::QueryBuilder<sqlx::Sqlite> = sqlx::QueryBuilder::new(
+            "INSERT INTO events (id, at, type, actor, bead_id, convoy_id, provider, correlation_id, payload) ",
+        );
+        sql.push_values(chunk, |mut row, event| {
+            let payload = crate::core::redact::redact_json(event.payload.clone()).to_string();
+            row.push_bind(ids.event())
+                .push_bind(now)
+                .push_bind(event.kind)
+                .push_bind(&event.actor)
+                .push_bind(&event.bead)
+                .push_bind(&event.convoy)
+                .push_bind(&event.provider)
+                .push_bind(event.attempt)
+                .push_bind(payload);
+        });
+        sql.build().execute(&mut *conn).await?;
+    }
+    Ok(())
+}
+
 /// Who does something, when, and with which ids: what every change carries into its event.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Act<'a> {

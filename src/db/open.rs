@@ -1,5 +1,8 @@
 //! Opening the store: safely, once per process, and with an error that says what to do.
 
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,6 +20,9 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// `rigs` in ASCII: marks the file as ours (`PRAGMA application_id`).
 const APPLICATION_ID: i64 = 0x7269_6773;
+
+/// Pages of the write-ahead log after which a command brings them into the file.
+const LOG_OF_COMMANDS: &str = "250";
 
 /// How the process uses the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,7 +152,11 @@ impl Db {
             .busy_timeout(Duration::from_secs(5))
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true);
-        prepare(path, &options).await.map_err(|e| e.at(path))?;
+        let options = match mode {
+            // Its log is read again by the next command: kept short.
+            Mode::OneShot => options.pragma("wal_autocheckpoint", LOG_OF_COMMANDS),
+            Mode::Foreman => options,
+        };
         let pool = |most: u32| {
             SqlitePoolOptions::new()
                 .max_connections(most)
@@ -156,6 +166,9 @@ impl Db {
                 .test_before_acquire(false)
         };
         let writer = pool(1).connect_lazy_with(options.clone());
+        prepare(path, &options, &writer)
+            .await
+            .map_err(|e| e.at(path))?;
         let readers =
             (mode == Mode::Foreman).then(|| pool(4).connect_lazy_with(options.read_only(true)));
         Ok(Self {
@@ -208,6 +221,13 @@ impl Db {
             .map_err(|e| DbError::from(e).at(&self.path))
     }
 
+    /// Leaves the file as it is when the process ends. The last one to close it would bring the
+    /// log into the file and remove it, which takes longer than a command, and the next one would
+    /// make it anew. What was committed is on the disk, in the log.
+    pub(crate) fn stay_open(&self) {
+        std::mem::forget(self.clone());
+    }
+
     pub(crate) async fn close(self) {
         if let Some(readers) = self.readers {
             readers.close().await;
@@ -216,8 +236,13 @@ impl Db {
     }
 }
 
-/// Creates, checks and migrates the file, on a connection of its own that is closed again.
-async fn prepare(path: &Path, options: &SqliteConnectOptions) -> Result<(), DbError> {
+/// Creates, checks and migrates the file. The connection that looks is the one that is worked
+/// with, unless there is something to migrate.
+async fn prepare(
+    path: &Path,
+    options: &SqliteConnectOptions,
+    writer: &SqlitePool,
+) -> Result<(), DbError> {
     let known = i64::try_from(MIGRATIONS.iter().count()).unwrap_or(i64::MAX);
     let fresh = !path.exists();
     if fresh {
@@ -226,15 +251,14 @@ async fn prepare(path: &Path, options: &SqliteConnectOptions) -> Result<(), DbEr
             source: sqlx::Error::Io(e),
         })?;
     }
-    let mut conn = SqliteConnection::connect_with(options).await?;
-    let found: i64 = sqlx::query_scalar("PRAGMA user_version")
-        .fetch_one(&mut conn)
-        .await?;
-    let owner: i64 = sqlx::query_scalar("PRAGMA application_id")
-        .fetch_one(&mut conn)
-        .await?;
+    let mut conn = writer.acquire().await?;
+    let (found, owner): (i64, i64) = sqlx::query_as(
+        "SELECT user_version, application_id FROM pragma_user_version, pragma_application_id",
+    )
+    .fetch_one(&mut *conn)
+    .await?;
     if found == known && owner == APPLICATION_ID {
-        return Ok(conn.close().await?);
+        return Ok(());
     }
     let text = path.display().to_string();
     if found > known && owner == APPLICATION_ID {
@@ -245,14 +269,14 @@ async fn prepare(path: &Path, options: &SqliteConnectOptions) -> Result<(), DbEr
         });
     }
     let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema")
-        .fetch_one(&mut conn)
+        .fetch_one(&mut *conn)
         .await?;
     if owner != APPLICATION_ID && tables > 0 {
         // A first migration that was interrupted leaves only sqlx's own table.
         let ours: i64 = sqlx::query_scalar(
             "SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'",
         )
-        .fetch_one(&mut conn)
+        .fetch_one(&mut *conn)
         .await?;
         if ours == 0 {
             return Err(DbError::Foreign { path: text });
@@ -296,96 +320,5 @@ fn create_private(path: &Path) -> std::io::Result<()> {
     {
         Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => Err(e),
         _ => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::TestDb;
-
-    #[tokio::test]
-    async fn a_fresh_store_is_private_and_migrated_once() {
-        use std::os::unix::fs::PermissionsExt;
-        let t = TestDb::new().await;
-        let mode = std::fs::metadata(t.db.path()).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-        let again = Db::open(t.db.path(), Mode::Foreman).await.unwrap();
-        let mut conn = again.read().await.unwrap();
-        let journal: String = sqlx::query_scalar("PRAGMA journal_mode")
-            .fetch_one(&mut *conn)
-            .await
-            .unwrap();
-        assert_eq!(journal, "wal");
-    }
-
-    #[tokio::test]
-    async fn a_store_from_a_newer_rigs_is_refused_untouched() {
-        let t = TestDb::new().await;
-        let mut tx = t.db.write().await.unwrap();
-        sqlx::query("PRAGMA user_version = 999")
-            .execute(&mut *tx)
-            .await
-            .unwrap();
-        tx.commit().await.unwrap();
-        let error = Db::open(t.db.path(), Mode::OneShot).await.unwrap_err();
-        assert!(
-            matches!(error, DbError::Newer { found: 999, .. }),
-            "{error}"
-        );
-    }
-
-    #[tokio::test]
-    async fn files_that_are_no_store_are_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let garbage = dir.path().join("garbage.db");
-        std::fs::write(
-            &garbage,
-            "this is not a database, not at all, not even a bit of one",
-        )
-        .unwrap();
-        let error = Db::open(&garbage, Mode::OneShot).await.unwrap_err();
-        assert!(matches!(error, DbError::Corrupt { .. }), "{error:?}");
-
-        let foreign = dir.path().join("foreign.db");
-        let options = SqliteConnectOptions::new()
-            .filename(&foreign)
-            .create_if_missing(true);
-        let mut conn = SqliteConnection::connect_with(&options).await.unwrap();
-        sqlx::query("CREATE TABLE other (x)")
-            .execute(&mut conn)
-            .await
-            .unwrap();
-        conn.close().await.unwrap();
-        let error = Db::open(&foreign, Mode::OneShot).await.unwrap_err();
-        assert!(matches!(error, DbError::Foreign { .. }), "{error:?}");
-    }
-
-    #[tokio::test]
-    async fn many_processes_may_create_the_store_at_once() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("rigs.db");
-        let mut openers = tokio::task::JoinSet::new();
-        for _ in 0..16 {
-            let path = path.clone();
-            openers.spawn(async move { Db::open(&path, Mode::OneShot).await.map(|_| ()) });
-        }
-        for opened in openers.join_all().await {
-            opened.unwrap();
-        }
-    }
-
-    #[tokio::test]
-    async fn readers_of_a_foreman_cannot_write() {
-        let t = TestDb::new().await;
-        let mut conn = t.db.read().await.unwrap();
-        let error = sqlx::query("DELETE FROM circuits")
-            .execute(&mut *conn)
-            .await
-            .unwrap_err();
-        assert_eq!(
-            DbError::from(error).to_string(),
-            "the store cannot be written"
-        );
     }
 }

@@ -144,6 +144,21 @@ impl NewBead {
     }
 }
 
+/// A bead that was made elsewhere, with its id, for a bulk import.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Arrival {
+    pub(crate) id: BeadId,
+    pub(crate) new: NewBead,
+    /// `pending`, or what it came to elsewhere: completed, failed, cancelled, or blocked until a
+    /// person says that it may go on.
+    pub(crate) status: BeadStatus,
+    /// Why it is blocked, or why it failed.
+    pub(crate) reason: Option<String>,
+    pub(crate) output: Option<String>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) completed_at: Option<Timestamp>,
+}
+
 /// What a person changes about a bead; what is `None` stays as it is.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct BeadEdit {

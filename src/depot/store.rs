@@ -3,6 +3,7 @@
 mod approve;
 mod attempts;
 mod beads;
+mod bulk;
 mod claim;
 mod conflicts;
 mod convoys;
@@ -22,6 +23,7 @@ pub(crate) use attempts::{
     refused_by, running_attempts, session_started, started_run,
 };
 pub(crate) use beads::{add_dependency, dependencies_of, get, insert, list, status_counts};
+pub(crate) use bulk::{insert_many, page, states_of};
 pub(crate) use claim::{
     Claim, adopt, as_ready, claim, first_deferred, leased, let_go, next_due, pending, ready,
     renew_leases,
@@ -69,6 +71,9 @@ pub(crate) enum DepotError {
     /// Only what does not run, and is not completed, can be changed.
     #[error("{bead} is {status} and cannot be changed")]
     Busy { bead: BeadId, status: BeadStatus },
+    /// An id of an import is in the store by now.
+    #[error("somebody else stored one of these beads meanwhile: import it again")]
+    Taken,
     #[error("that would make a cycle: {}", path.iter().map(BeadId::as_str).collect::<Vec<_>>().join(" -> "))]
     Cycle { path: Vec<BeadId> },
     #[error("the convoy {convoy} is {status}")]

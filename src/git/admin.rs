@@ -40,6 +40,9 @@ const REMOVING: &str = "rigs-removing";
 /// files are in place and the lock is ours.
 const MAKING: [&str; 2] = ["initializing", "added with --lock"];
 
+/// What we write there.
+const OURS: &str = "rigs works here, and removes it\n";
+
 /// The longest path that is believed.
 const LONG: u64 = 16 << 10;
 
@@ -114,6 +117,28 @@ fn registered(common: &Path, path: &Path) -> io::Result<Option<PathBuf>> {
     Ok(None)
 }
 
+/// Where the worktrees of ours in `below` were of which git has a record and no folder is left.
+/// Their branches count as checked out, and the lock keeps the user's own prune away.
+pub(super) fn without_folder(common: &Path, below: &Path) -> io::Result<Vec<PathBuf>> {
+    let below = real(below);
+    let mut lost = Vec::new();
+    for entry in fs::read_dir(common.join("worktrees")).into_iter().flatten() {
+        let entry = entry?;
+        let admin = entry.path();
+        let ours = line(&admin.join("locked")).is_some_and(|text| text == OURS.trim_end());
+        let link = line(&admin.join("gitdir")).map(PathBuf::from);
+        let Some(path) = link.as_deref().and_then(Path::parent) else {
+            continue;
+        };
+        let gone = path.symlink_metadata().is_err();
+        if ours && gone && path.parent() == Some(&below) && entry.file_type()?.is_dir() {
+            lost.push(path.to_path_buf());
+        }
+    }
+    lost.sort();
+    Ok(lost)
+}
+
 /// The one line of a small, plain file.
 fn line(file: &Path) -> Option<String> {
     let meta = file.symlink_metadata().ok()?;
@@ -130,7 +155,7 @@ fn is_empty(folder: &Path) -> io::Result<bool> {
 
 /// Keeps `git worktree prune` of the user's away, also while our disk is not mounted.
 pub(super) fn lock(admin: &Path) -> io::Result<()> {
-    fs::write(admin.join("locked"), "rigs works here, and removes it\n")
+    fs::write(admin.join("locked"), OURS)
 }
 
 /// Removes the locks that a killed git left in the admin folder: of the index, of HEAD, of what a

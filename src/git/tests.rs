@@ -3,6 +3,7 @@
 mod hostile;
 mod injected;
 mod landing;
+mod large;
 mod merging;
 mod reading;
 mod shapes;

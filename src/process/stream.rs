@@ -79,6 +79,11 @@ pub(super) struct Splitter {
 
 impl Splitter {
     fn push(&mut self, bytes: &[u8], lines: &mut VecDeque<Line>) {
+        // Nothing more of an endless line is kept, and it is not even looked at twice.
+        if self.line.len() == MAX_LINE && !bytes.contains(&b'\n') {
+            self.cut = true;
+            return;
+        }
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let (piece, ends) = match piece.strip_suffix(b"\n") {
                 Some(piece) => (piece, true),

@@ -18,7 +18,7 @@ fn of<T: JsonSchema>() -> Schema {
 pub(crate) const KINDS: &[Kind] = &[
     Kind {
         name: "bead",
-        from: "bead create, bead list (a list of these), bead show, edit, cancel, retry, approve",
+        from: "bead create, list (a list of these), export (one per line), show, edit, retry ...",
         schema: of::<super::bead::BeadView>,
     },
     Kind {
@@ -50,6 +50,11 @@ pub(crate) const KINDS: &[Kind] = &[
         name: "pull-request",
         from: "convoy land --branch",
         schema: of::<super::convoy::PullRequest>,
+    },
+    Kind {
+        name: "import",
+        from: "bead import",
+        schema: of::<super::transfer::ImportView>,
     },
     Kind {
         name: "cost",

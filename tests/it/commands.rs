@@ -160,13 +160,14 @@ fn schemas_are_listed_and_printed() {
     let env = TestEnv::new();
     insta::assert_snapshot!(env.rigs(["schema"]).run().success(), @r"
     KIND             ANSWER OF
-    bead             bead create, bead list (a list of these), bead show, edit, cancel, retry, approve
+    bead             bead create, list (a list of these), export (one per line), show, edit, retry ...
     convoy           convoy create, list (a list of these), show, add, pause, resume, cancel, land
     config           config show (a list of these)
     config-check     config check
     config-path      config path
     convoy-diff      convoy diff
     pull-request     convoy land --branch
+    import           bead import
     cost             cost
     diff             bead diff
     event            events (one per line)

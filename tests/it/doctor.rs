@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::flow::{Flow, LONG, bead, endless};
+use crate::flow::{Flow, LONG, always, bead, endless, write};
 use crate::harness::{Output, TestEnv};
 
 /// `area level fixed` of everything that is not simply fine.
@@ -110,6 +110,78 @@ fn what_a_killed_foreman_left_is_found_and_put_back() {
     assert!(!scratch.exists() && plan.exists() && strange.exists());
     let after = flow.rigs(["doctor", "--json"]).run().success();
     assert_eq!(told(&after), ["worktree warning"], "{after}");
+}
+
+#[test]
+fn branches_records_and_tanks_that_are_not_as_they_should_be_are_found_and_mended() {
+    let flow = Flow::new("[gate]\ncommands = []");
+    let work = [write("a.txt", "a\n"), json!({"print": "done"})];
+    let limits =
+        "limits = [{ window = \"5h\", kind = \"anchored\", unit = \"tokens\", amount = 1000000 }]";
+    let _fake = flow.provider_with("fake", "command", limits, &[always(&work)]);
+    flow.execute(&[bead("one", &[])]).run().success();
+    let _closed = flow.rigs(["doctor", "--fix"]).run().success();
+    let set = ["tank", "set", "fake", "--percent", "40", "--reset", "3h"];
+    flow.rigs(set).run().success();
+    let healthy = flow.rigs(["doctor", "--json"]).run().success();
+    assert_eq!(told(&healthy), Vec::<String>::new(), "{healthy}");
+
+    // A branch of a bead that is over: one whose work is merged, one with a commit of its own.
+    let bead = flow.bead_id("one");
+    let git = |args: &[&str]| flow.repo.git(args);
+    let name = format!("rigs/{bead}");
+    git(&["branch", &name, &flow.branch()]);
+    // A worktree of the convoy whose folder somebody took away.
+    let convoy = flow.convoy();
+    let trees = flow.env.rigs_home().join("worktrees");
+    std::fs::create_dir_all(&trees).expect("a folder");
+    let tree = trees.canonicalize().expect("a folder").join(&convoy);
+    let place = tree.display().to_string();
+    let reason = "rigs works here, and removes it";
+    git(&[
+        "worktree",
+        "add",
+        "-q",
+        "--lock",
+        "--reason",
+        reason,
+        &place,
+        &flow.branch(),
+    ]);
+    std::fs::remove_dir_all(&tree).expect("removed");
+    flow.env
+        .break_store("UPDATE windows SET used_fraction = 0.9");
+    let found = flow.rigs(["doctor", "--json"]).run().exits(1);
+    let want = ["tanks problem", "worktree warning", "branch warning"];
+    assert_eq!(told(&found), want, "{found}");
+    assert!(
+        git(&["worktree", "list"]).contains(&place),
+        "looking ends nothing"
+    );
+    let fixed = flow.rigs(["doctor", "--fix", "--json"]).run().success();
+    assert_eq!(
+        told(&fixed),
+        want.map(|area| format!("{area} fixed")),
+        "{fixed}"
+    );
+    let after = flow.rigs(["doctor", "--json"]).run().success();
+    assert_eq!(told(&after), Vec::<String>::new(), "{after}");
+    flow.is_done(1);
+
+    // Work that nothing else keeps stays, whatever state its bead is in.
+    let lone = git(&[
+        "commit-tree",
+        "-p",
+        &flow.base,
+        "-m",
+        "mine",
+        &format!("{}^{{tree}}", flow.base),
+    ]);
+    git(&["branch", &name, &lone]);
+    let kept = flow.rigs(["doctor", "--fix", "--json"]).run().success();
+    assert_eq!(told(&kept), ["branch warning"], "{kept}");
+    assert!(kept.stdout.contains("nothing else keeps"), "{kept}");
+    assert_eq!(flow.repo.commit_of(&name), lone);
 }
 
 #[test]

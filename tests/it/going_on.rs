@@ -78,3 +78,35 @@ fn a_worktree_that_somebody_removed_meanwhile_comes_back_with_its_work() {
     assert!(resumes(&fake.calls()[1]));
     assert_eq!(flow.repo.show(&flow.branch(), "made.txt"), "x\nx");
 }
+
+#[test]
+fn codex_goes_on_in_its_thread_after_a_limit_and_begins_another_after_a_full_context() {
+    let full = "context_window_exceeded";
+    for (end, goes_on) in [
+        (json!({"codex": {"limit": {"reset_in_s": 2}}}), true),
+        (
+            json!({"codex": {"error": {"status": 400, "kind": full, "text": full}}}),
+            false,
+        ),
+    ] {
+        let flow = Flow::new("[gate]\ncommands = []");
+        let first =
+            json!({"steps": [{"codex": "start"}, work(), {"codex": {"say": "half way"}}, end]});
+        let then = [
+            json!({"codex": "start"}),
+            work(),
+            json!({"codex": {"done": {"text": "ok"}}}),
+        ];
+        let fake = flow.provider("codex", "codex", &[first, always(&then)]);
+        flow.execute(&[bead("one", &[])]).run().success();
+        flow.is_done(1);
+        let calls = fake.calls();
+        assert_eq!(calls.len(), 2);
+        let args = calls[1]["args"].to_string();
+        assert_eq!(args.contains("\"resume\""), goes_on, "{args}");
+        if !goes_on {
+            told_of_the_work(&calls[1], "codex");
+        }
+        assert_eq!(flow.repo.show(&flow.branch(), "made.txt"), "x\nx");
+    }
+}

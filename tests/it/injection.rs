@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::flow::{Flow, LONG, always, bead, claude, on, write};
+use crate::harness::{Running, wait_until};
 
 /// A key that has the shape of no provider's.
 const CANARY: &str = "zebra-quartz-94617-lamp-post";
@@ -285,14 +286,65 @@ fn nests_and_numbers_without_end_break_nothing() {
     assert_eq!(flow.env.held(), Vec::<String>::new());
 }
 
+/// The most memory that a command had so far.
+fn peak_kb(running: &Running<'_>) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", running.pid())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kb = peak.unwrap().trim().trim_end_matches(" kB");
+    kb.parse().unwrap()
+}
+
+const LINE: usize = 100_000_000;
+
+/// Most by which the peak may grow; a line that was kept would be three times as much.
+const GROWTH_KB: usize = 30_000;
+
+#[test]
+fn what_a_gate_prints_without_end_costs_no_memory_and_no_prompt() {
+    let flow = Flow::new("[gate]\ncommands = [[\"floods\"]]\nreruns = 0\nmax_attempts = 2");
+    let at = |name: &str| flow.env.root().join(name);
+    let (ready, flood, said, go) = (at("ready"), at("flood"), at("said"), at("go"));
+    let script = format!(
+        "touch '{}'; until test -e '{}'; do sleep 0.05; done\n\
+         head -c {LINE} /dev/zero | tr '\\0' x\nhead -c 20000000 /dev/zero | tr '\\0' '\\n' >&2\n\
+         touch '{}'\nuntil test -e '{}'; do sleep 0.05; done\necho the end; exit 1\n",
+        ready.display(),
+        flood.display(),
+        said.display(),
+        go.display()
+    );
+    flow.env.program("floods", &script);
+    let steps = [
+        json!({"shell": "date +%N > a.txt"}),
+        json!({"print": "done"}),
+    ];
+    let fake = flow.provider("fake", "command", &[always(&steps)]);
+    let goal = flow.execute(&[bead("one", &[])]).start();
+    assert!(wait_until(LONG, || ready.exists()), "the gate runs");
+    let before = peak_kb(&goal);
+    std::fs::write(&flood, "").unwrap();
+    assert!(wait_until(LONG, || said.exists()), "the gate has flooded");
+    let after = peak_kb(&goal);
+    assert!(after < before + GROWTH_KB, "{before} to {after} kB");
+    std::fs::write(&go, "").unwrap();
+    let output = goal.wait(LONG).exits(1);
+    assert_eq!(flow.statuses(), ["blocked"], "{output}");
+    // The second attempt was told how it ended, and no more than that.
+    let bytes = fake.calls()[1]["prompt_bytes"].as_u64().unwrap();
+    assert!(bytes < 20_000, "{bytes}");
+    let prompt = fake.calls()[1]["prompt"].as_str().unwrap().to_owned();
+    assert!(prompt.contains("the end"), "{prompt}");
+}
+
 #[test]
 fn a_line_of_a_hundred_megabytes_costs_no_memory() {
-    const LINE: usize = 100_000_000;
     let flow = Flow::new("[gate]\ncommands = []");
     let fake = flow.provider(
         "fake",
         "command",
         &[always(&[
+            json!({"signal": "ready"}),
+            json!({"wait_for": "flood"}),
             json!({"huge_line": LINE}),
             write("a.txt", "a\n"),
             json!({"print": "done"}),
@@ -301,16 +353,12 @@ fn a_line_of_a_hundred_megabytes_costs_no_memory() {
         ])],
     );
     let goal = flow.execute(&[bead("one", &[])]).start();
+    fake.wait_for("ready");
+    let before = peak_kb(&goal);
+    fake.release("flood");
     fake.wait_for("said");
-    let status = std::fs::read_to_string(format!("/proc/{}/status", goal.pid())).unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kb: usize = peak
-        .unwrap()
-        .trim()
-        .trim_end_matches(" kB")
-        .parse()
-        .unwrap();
-    assert!(kb < 100_000, "{kb} kB");
+    let after = peak_kb(&goal);
+    assert!(after < before + GROWTH_KB, "{before} to {after} kB");
     fake.release("go");
     goal.wait(LONG).success();
     flow.is_done(1);

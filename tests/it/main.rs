@@ -45,6 +45,7 @@ mod settings;
 mod sources;
 mod steering;
 mod tampered;
+mod transfer;
 mod trust;
 mod two;
 mod wall;

@@ -120,7 +120,8 @@ fn own_problems(bead: &PlannedBead, author: Author<'_>) -> Vec<String> {
     problems
 }
 
-fn criterion_problem(criterion: &Criterion, author: Author<'_>) -> Option<String> {
+/// What is wrong with a criterion, given who wrote it.
+pub(crate) fn criterion_problem(criterion: &Criterion, author: Author<'_>) -> Option<String> {
     if criterion.words().trim().is_empty() {
         return Some("it has an empty acceptance criterion".into());
     }
@@ -149,7 +150,8 @@ fn criterion_problem(criterion: &Criterion, author: Author<'_>) -> Option<String
     }
 }
 
-fn path_problem(path: &str) -> Option<String> {
+/// What is wrong with the path of a file of the repository.
+pub(crate) fn path_problem(path: &str) -> Option<String> {
     (!inside::is_confined(path) || clean(path) != path).then(|| {
         format!(
             "`{}` is not a path inside the repository",

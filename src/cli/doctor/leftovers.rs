@@ -11,7 +11,7 @@ use crate::core::text::count;
 use crate::core::{BeadId, ConvoyId, Timestamp};
 use crate::depot::store as depot;
 use crate::foreman::{self, Context, Tidied};
-use crate::git::GitError;
+use crate::git::{GitError, Repo};
 use crate::process;
 use crate::refinery::store as refinery;
 
@@ -169,6 +169,7 @@ impl Doctor {
                 // What is over needs it no more.
                 Err(_) => continue,
             };
+            self.records(ctx, root, &repo).await?;
             for branch in repo.branches("rigs/").await.map_err(Failure::from)? {
                 let name = branch.strip_prefix("rigs/").unwrap_or_default();
                 let has_tree = ctx.paths.worktrees().join(name).exists();
@@ -191,6 +192,28 @@ impl Doctor {
                         }
                         Err(error) => self.tell_next(&error.to_string()),
                     }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What a repository has on record of worktrees that are gone: it keeps their branches
+    /// checked out, and a worktree of that name from being made.
+    async fn records(&mut self, ctx: &Context, root: &str, repo: &Repo) -> Result<(), Failure> {
+        for path in repo.lost_worktrees(ctx.paths.worktrees())? {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            // A bead that goes on takes up its own.
+            if is_needed(ctx, &name).await? == Some(true) {
+                continue;
+            }
+            let text = format!("{root} has {name} on record, whose folder is gone");
+            let next = "`rigs doctor --fix` ends the record; its commits are kept";
+            self.warning("worktree", text, next);
+            if self.fix {
+                match repo.remove_worktree(&path).await {
+                    Ok(()) => self.was_fixed(),
+                    Err(error) => self.tell_next(&error.to_string()),
                 }
             }
         }

@@ -37,13 +37,14 @@ pub(crate) async fn running_attempts(conn: &mut Conn) -> Result<Vec<Attempt>> {
 
 /// The bead of the attempt whose processes carry this marker.
 pub(crate) async fn bead_of_marker(conn: &mut Conn, marker: &str) -> Result<Option<BeadId>> {
-    Ok(
-        sqlx::query_scalar("SELECT bead_id FROM attempts WHERE marker = ?1 LIMIT 1")
-            .bind(marker)
-            .fetch_optional(conn)
-            .await?,
-    )
+    Ok(sqlx::query_scalar(OF_MARKER)
+        .bind(marker)
+        .fetch_optional(conn)
+        .await?)
 }
+
+pub(super) const OF_MARKER: &str =
+    "SELECT bead_id FROM attempts INDEXED BY attempts_by_marker WHERE marker = ?1 LIMIT 1";
 
 /// Records where the attempt works and as which process group.
 pub(crate) async fn started_run(

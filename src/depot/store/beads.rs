@@ -127,7 +127,7 @@ async fn link(conn: &mut Conn, now: Timestamp, bead: &BeadId, on: &BeadId) -> Re
 }
 
 /// A bead that waits for something that will not come is blocked, with the reason.
-async fn block_if_hopeless(conn: &mut Conn, act: Act<'_>, id: &BeadId) -> Result<()> {
+pub(super) async fn block_if_hopeless(conn: &mut Conn, act: Act<'_>, id: &BeadId) -> Result<()> {
     let dead: Option<(BeadId, BeadStatus)> = sqlx::query_as(
         "SELECT b.id, b.status FROM dependencies d JOIN beads b ON b.id = d.depends_on_id
          WHERE d.bead_id = ?1 AND b.status IN ('failed', 'cancelled', 'blocked') ORDER BY b.id LIMIT 1",
@@ -216,13 +216,13 @@ pub(crate) async fn list(conn: &mut Conn, filter: &BeadFilter) -> Result<Vec<Bea
     // Each shape has its own statement, so that each walks its own index.
     let sql = if filter.ready {
         format!(
-            "SELECT b.* FROM beads b WHERE status = 'queued' AND open_deps = 0 AND {WHERE}
+            "SELECT b.* FROM beads b INDEXED BY beads_ready WHERE status = 'queued' AND open_deps = 0 AND {WHERE}
                AND NOT EXISTS (SELECT 1 FROM convoys c WHERE c.id = b.convoy_id AND c.status IN ('paused', 'cancelled'))
              ORDER BY rank DESC, created_at, b.rowid LIMIT ?4"
         )
     } else if let [one] = filter.statuses.as_slice() {
         format!(
-            "SELECT * FROM beads WHERE status = '{one}' AND {WHERE} ORDER BY created_at DESC, rowid DESC LIMIT ?4"
+            "SELECT * FROM beads INDEXED BY beads_by_status WHERE status = '{one}' AND {WHERE} ORDER BY created_at DESC, rowid DESC LIMIT ?4"
         )
     } else if !filter.statuses.is_empty() {
         let words: Vec<String> = filter.statuses.iter().map(|s| format!("'{s}'")).collect();
@@ -231,12 +231,14 @@ pub(crate) async fn list(conn: &mut Conn, filter: &BeadFilter) -> Result<Vec<Bea
             "SELECT * FROM beads WHERE status IN ({words}) AND {WHERE} ORDER BY created_at DESC, rowid DESC LIMIT ?4"
         )
     } else if filter.convoy.is_some() {
-        "SELECT * FROM beads WHERE convoy_id = ?1 AND (?2 IS NULL OR task_type = ?2)
+        "SELECT * FROM beads INDEXED BY beads_by_convoy WHERE convoy_id = ?1 AND (?2 IS NULL OR task_type = ?2)
          AND (?3 IS NULL OR coalesce(assigned_provider, preferred_provider) = ?3)
          ORDER BY created_at DESC, rowid DESC LIMIT ?4"
             .to_owned()
     } else {
-        format!("SELECT * FROM beads WHERE {WHERE} ORDER BY created_at DESC, rowid DESC LIMIT ?4")
+        format!(
+            "SELECT * FROM beads INDEXED BY beads_by_creation WHERE {WHERE} ORDER BY created_at DESC, rowid DESC LIMIT ?4"
+        )
     };
     // The only text put into the statement are words of `BeadStatus`.
     Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql))

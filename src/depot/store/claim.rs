@@ -15,24 +15,37 @@ pub(crate) async fn ready(
     served: Option<&[ConvoyId]>,
     limit: i64,
 ) -> Result<Vec<Ready>> {
-    let served = served.map(|ids| sqlx::types::Json(ids.to_vec()));
-    Ok(sqlx::query_as(
-        "SELECT b.id, b.title, b.task_type, b.priority, b.permission, b.estimated_tokens, b.estimate_p80,
+    // The indexes are named: without statistics SQLite takes another one, and sorts the queue.
+    let Some(served) = served else {
+        return Ok(sqlx::query_as(READY).bind(limit).fetch_all(conn).await?);
+    };
+    Ok(sqlx::query_as(READY_OF)
+        .bind(limit)
+        .bind(sqlx::types::Json(served))
+        .fetch_all(conn)
+        .await?)
+}
+
+pub(super) const READY: &str = "SELECT b.id, b.title, b.task_type, b.priority, b.permission, b.estimated_tokens, b.estimate_p80,
             b.estimate_p95, b.estimate_source, b.preferred_provider, b.preferred_model, b.assigned_provider,
             b.attempt, b.convoy_id, c.name AS convoy_name, c.repo,
             c.provider AS convoy_provider, c.strategy, c.max_parallel AS convoy_max_parallel,
             c.budget_tokens, c.budget_micro_usd
-         FROM beads b LEFT JOIN convoys c ON c.id = b.convoy_id
+         FROM beads b INDEXED BY beads_ready LEFT JOIN convoys c ON c.id = b.convoy_id
          WHERE b.status = 'queued' AND b.open_deps = 0
            AND (c.id IS NULL OR c.status NOT IN ('paused', 'cancelled'))
-           AND (?1 IS NULL OR b.convoy_id IN (SELECT value FROM json_each(?1)))
-         ORDER BY b.rank DESC, b.created_at, b.rowid LIMIT ?2",
-    )
-    .bind(served)
-    .bind(limit)
-    .fetch_all(conn)
-    .await?)
-}
+         ORDER BY b.rank DESC, b.created_at, b.rowid LIMIT ?1";
+
+pub(super) const READY_OF: &str = "SELECT b.id, b.title, b.task_type, b.priority, b.permission, b.estimated_tokens, b.estimate_p80,
+            b.estimate_p95, b.estimate_source, b.preferred_provider, b.preferred_model, b.assigned_provider,
+            b.attempt, b.convoy_id, c.name AS convoy_name, c.repo,
+            c.provider AS convoy_provider, c.strategy, c.max_parallel AS convoy_max_parallel,
+            c.budget_tokens, c.budget_micro_usd
+         FROM json_each(?2) s
+         CROSS JOIN beads b INDEXED BY beads_by_convoy ON b.convoy_id = s.value AND b.status = 'queued'
+         JOIN convoys c ON c.id = b.convoy_id
+         WHERE b.open_deps = 0 AND c.status NOT IN ('paused', 'cancelled')
+         ORDER BY b.rank DESC, b.created_at, b.rowid LIMIT ?1";
 
 /// The same of one bead, whatever its state.
 pub(crate) async fn as_ready(conn: &mut Conn, id: &BeadId) -> Result<Ready> {
@@ -55,40 +68,50 @@ pub(crate) async fn pending(
     served: Option<&[ConvoyId]>,
     limit: i64,
 ) -> Result<Vec<Bead>> {
-    let served = served.map(|ids| sqlx::types::Json(ids.to_vec()));
-    Ok(sqlx::query_as(
-        "SELECT b.* FROM beads b WHERE b.status = 'pending'
-           AND (?1 IS NULL OR b.convoy_id IN (SELECT value FROM json_each(?1)))
-         ORDER BY b.created_at, b.rowid LIMIT ?2",
-    )
-    .bind(served)
-    .bind(limit)
-    .fetch_all(conn)
-    .await?)
+    let Some(served) = served else {
+        return Ok(sqlx::query_as(PENDING).bind(limit).fetch_all(conn).await?);
+    };
+    Ok(sqlx::query_as(PENDING_OF)
+        .bind(limit)
+        .bind(sqlx::types::Json(served))
+        .fetch_all(conn)
+        .await?)
 }
+
+pub(super) const PENDING: &str = "SELECT * FROM beads INDEXED BY beads_pending
+         WHERE status = 'pending' ORDER BY created_at, rowid LIMIT ?1";
+
+pub(super) const PENDING_OF: &str = "SELECT b.* FROM json_each(?2) s
+         CROSS JOIN beads b INDEXED BY beads_by_convoy ON b.convoy_id = s.value AND b.status = 'pending'
+         ORDER BY b.created_at, b.rowid LIMIT ?1";
 
 /// When the next deferred bead is due, of one convoy or of the whole store.
 pub(crate) async fn next_due(
     conn: &mut Conn,
     convoy: Option<&ConvoyId>,
 ) -> Result<Option<Timestamp>> {
+    let Some(convoy) = convoy else {
+        return Ok(sqlx::query_scalar(NEXT_DUE).fetch_optional(conn).await?);
+    };
     Ok(sqlx::query_scalar(
-        "SELECT min(deferred_until) FROM beads
-         WHERE status = 'deferred' AND (?1 IS NULL OR convoy_id = ?1)",
+        "SELECT min(deferred_until) FROM beads INDEXED BY beads_by_convoy
+         WHERE convoy_id = ?1 AND status = 'deferred'",
     )
     .bind(convoy)
     .fetch_one(conn)
     .await?)
 }
 
+pub(super) const NEXT_DUE: &str = "SELECT deferred_until FROM beads INDEXED BY beads_deferred
+         WHERE status = 'deferred' ORDER BY deferred_until, id LIMIT 1";
+
 /// The deferred bead that is due first, of the whole store.
 pub(crate) async fn first_deferred(conn: &mut Conn) -> Result<Option<Bead>> {
-    Ok(sqlx::query_as(
-        "SELECT * FROM beads WHERE status = 'deferred' ORDER BY deferred_until, rank DESC LIMIT 1",
-    )
-    .fetch_optional(conn)
-    .await?)
+    Ok(sqlx::query_as(FIRST_DEFERRED).fetch_optional(conn).await?)
 }
+
+pub(super) const FIRST_DEFERRED: &str = "SELECT * FROM beads INDEXED BY beads_deferred
+         WHERE status = 'deferred' ORDER BY deferred_until, id LIMIT 1";
 
 /// A claim about to be made.
 #[derive(Debug, Clone)]

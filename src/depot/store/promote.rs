@@ -10,14 +10,11 @@ use crate::depot::Act;
 
 /// Brings back what was deferred until now or earlier; at most `limit` at a time.
 pub(crate) async fn promote_due(conn: &mut Conn, act: Act<'_>, limit: i64) -> Result<Vec<BeadId>> {
-    let due: Vec<BeadId> = sqlx::query_scalar(
-        "SELECT id FROM beads WHERE status = 'deferred' AND deferred_until <= ?1
-         ORDER BY deferred_until, id LIMIT ?2",
-    )
-    .bind(act.now)
-    .bind(limit)
-    .fetch_all(&mut *conn)
-    .await?;
+    let due: Vec<BeadId> = sqlx::query_scalar(DUE)
+        .bind(act.now)
+        .bind(limit)
+        .fetch_all(&mut *conn)
+        .await?;
     promote(conn, act, &due).await?;
     Ok(due)
 }
@@ -30,18 +27,21 @@ pub(crate) async fn promote_waiting(
     provider: &ProviderName,
     limit: i64,
 ) -> Result<Vec<BeadId>> {
-    let waiting: Vec<BeadId> = sqlx::query_scalar(
-        "SELECT id FROM beads
-         WHERE status = 'deferred' AND json_extract(deferral, '$.provider') = ?1
-         ORDER BY deferred_until, id LIMIT ?2",
-    )
-    .bind(provider)
-    .bind(limit)
-    .fetch_all(&mut *conn)
-    .await?;
+    let waiting: Vec<BeadId> = sqlx::query_scalar(WAITING)
+        .bind(provider)
+        .bind(limit)
+        .fetch_all(&mut *conn)
+        .await?;
     promote(conn, act, &waiting).await?;
     Ok(waiting)
 }
+
+pub(super) const WAITING: &str = "SELECT id FROM beads INDEXED BY beads_waiting_for
+         WHERE status = 'deferred' AND json_extract(deferral, '$.provider') = ?1
+         ORDER BY deferred_until, id LIMIT ?2";
+
+pub(super) const DUE: &str = "SELECT id FROM beads INDEXED BY beads_deferred
+         WHERE status = 'deferred' AND deferred_until <= ?1 ORDER BY deferred_until, id LIMIT ?2";
 
 async fn promote(conn: &mut Conn, act: Act<'_>, beads: &[BeadId]) -> Result<()> {
     for id in beads {

@@ -1,6 +1,8 @@
 mod changed;
 mod conflicts;
 mod kept;
+mod many;
+mod plans;
 
 use pretty_assertions::assert_eq;
 use serde_json::json;

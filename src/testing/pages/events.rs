@@ -14,7 +14,10 @@ pub(super) const STEP: &str = "from, to";
 pub(super) fn told(kind: EventType) -> Told {
     use EventType as E;
     let (payload, means) = match kind {
-        E::BeadCreated => ("title, task_type, depends_on", "a bead was created"),
+        E::BeadCreated => (
+            "title, task_type, depends_on, imported",
+            "a bead was created; `imported`: by a file, and in which state",
+        ),
         E::BeadEdited => (
             "changed, depends_on",
             "a person changed it: each field with what it `was` and `is`, long texts cut; or a dependency was added",

@@ -83,3 +83,44 @@ fn a_session_is_resumed_after_ends_that_left_it_sound_and_never_after_others() {
     assert_eq!(resumed(ProviderKind::Gemini, "first", "limit"), None);
     assert!(resumed(ProviderKind::Gemini, "first", "done").is_some());
 }
+
+#[test]
+fn each_kind_goes_on_with_what_it_can_and_with_the_worktree_always() {
+    let agents = [
+        ProviderKind::Claude,
+        ProviderKind::Codex,
+        ProviderKind::Gemini,
+        ProviderKind::Opencode,
+        ProviderKind::Command,
+    ];
+    // (end, resumed by Gemini CLI, resumed by the others)
+    for (status, by_gemini, by_others) in [
+        ("done", true, true),
+        ("limit", false, true),
+        ("lost", false, true),
+        ("stopped", false, true),
+        ("context_too_long", false, false),
+        ("failed", false, false),
+        ("runaway", false, false),
+        ("silent", false, false),
+        ("broken", false, false),
+    ] {
+        for kind in agents {
+            let want = if kind == ProviderKind::Gemini {
+                by_gemini
+            } else {
+                by_others
+            };
+            let got = resumed(kind, "first", status);
+            assert_eq!(got.is_some(), want, "{kind} after {status}");
+        }
+    }
+    // A model that is asked over HTTP keeps no session: it gets worktree and note.
+    let model = Provider {
+        program: None,
+        ..provider(ProviderKind::Openai)
+    };
+    let (name, refused) = ("first".parse().unwrap(), Refused::default());
+    let goes_on = Continuation::of(&model, &name, Some(&attempt("limit")), &refused);
+    assert_eq!((goes_on.keeps_worktree, goes_on.session), (true, None));
+}
