@@ -1,12 +1,13 @@
-//! `.rigs.toml`: what a repository says about how its work is checked. It counts only after a
+//! `.rigs.toml`: what a repository says about how its work is checked, and who does it best. It counts only after a
 //! person trusted that very text; it can set nothing but what is listed here, least of all
 //! providers, endpoints, keys or rules.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::settings::Settings;
+use super::settings::{Affinity, Settings};
 use crate::core::text::one_line;
 use crate::core::time::Span;
 
@@ -21,6 +22,17 @@ pub(crate) const MAX_FILE: usize = 64 * 1024;
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Repository {
     pub(crate) gate: RepositoryGate,
+    pub(crate) routing: RepositoryRouting,
+}
+
+/// Hints: which of the providers that a person has set up does which kind of work best here. It
+/// can only order them; where the person has said something, that stands.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RepositoryRouting {
+    /// Per provider name or kind, per task type, 0 to 1. Names that nobody has are no error:
+    /// whoever wrote the file knows the providers of others only by their kinds.
+    pub(crate) affinity: BTreeMap<String, Affinity>,
 }
 
 /// The part of `[gate]` that a repository knows best.
@@ -63,6 +75,10 @@ impl Repository {
         {
             return Err(format!("{FILE}: `{}` is no glob", one_line(glob, 80)));
         }
+        let mut shares = read.routing.affinity.values().flat_map(Affinity::values);
+        if shares.any(|share| !(0.0..=1.0).contains(share)) {
+            return Err(format!("{FILE}: an affinity is a number from 0 to 1"));
+        }
         Ok(read)
     }
 
@@ -79,6 +95,12 @@ impl Repository {
         for glob in self.gate.protected {
             if !gate.protected.contains(&glob) {
                 gate.protected.push(glob);
+            }
+        }
+        for (name, hints) in self.routing.affinity {
+            let said = new.routing.affinity.entry(name).or_default();
+            for (task, share) in hints {
+                said.entry(task).or_insert(share);
             }
         }
         new
@@ -109,6 +131,28 @@ mod tests {
     }
 
     #[test]
+    fn hints_order_the_providers_where_the_person_has_said_nothing() {
+        use crate::core::TaskType::{Debug, Test};
+        let mut settings = Settings::default();
+        let of = |pairs: &[_]| pairs.iter().copied().collect::<Affinity>();
+        settings.routing.affinity = BTreeMap::from([("codex".into(), of(&[(Test, 0.2)]))]);
+        let read = Repository::parse(
+            "[routing.affinity]\ncodex = { test = 1.0, debug = 0.9 }\nmine = { test = 0.5 }\n",
+        );
+        let mut want = settings.clone();
+        want.routing.affinity = BTreeMap::from([
+            ("codex".into(), of(&[(Test, 0.2), (Debug, 0.9)])),
+            ("mine".into(), of(&[(Test, 0.5)])),
+        ]);
+        assert_eq!(read.unwrap().over(&settings), want);
+        for share in ["nan", "1.5", "-0.1", "inf"] {
+            let text = format!("[routing.affinity]\ncodex = {{ test = {share} }}\n");
+            let error = Repository::parse(&text).unwrap_err();
+            assert!(error.contains("from 0 to 1"), "{error}");
+        }
+    }
+
+    #[test]
     fn what_it_may_not_say_is_named() {
         for (text, want) in [
             (
@@ -122,6 +166,10 @@ mod tests {
             (
                 "[policy]\nfile = \"x\"\n",
                 ".rigs.toml, line 1: unknown field `policy`",
+            ),
+            (
+                "[routing]\nfallback_order = [\"x\"]\n",
+                ".rigs.toml, line 2: unknown field `fallback_order`",
             ),
             (
                 "[gate]\ncommands = [[]]\n",

@@ -9,7 +9,7 @@ use crate::config::repository::{FILE, MAX_FILE, Repository};
 use crate::core::digest;
 use crate::core::text::one_line;
 use crate::db::Conn;
-use crate::depot::{Convoy, DepotError, store as depot};
+use crate::depot::{Convoy, DepotError, Ready, store as depot};
 use crate::git::{GitError, Repo};
 
 /// The settings file at a commit.
@@ -70,4 +70,23 @@ pub(super) async fn settings(
         }
         None => Arc::clone(&ctx.settings),
     })
+}
+
+/// The same with what the repository of a bead may say about who does its work best; `None` where
+/// it says nothing that counts.
+pub(super) async fn hinted(
+    ctx: &Context,
+    conn: &mut Conn,
+    bead: &Ready,
+) -> Result<Option<Context>, DepotError> {
+    let (Some(repo), Some(convoy)) = (&bead.repo, &bead.convoy_id) else {
+        return Ok(None);
+    };
+    if depot::trusted(conn, repo).await?.is_none() {
+        return Ok(None);
+    }
+    let convoy = depot::convoy(conn, convoy).await?;
+    let settings = settings(ctx, conn, convoy.as_ref()).await?;
+    let says = settings.routing != ctx.settings.routing;
+    Ok(says.then(|| ctx.with(settings)))
 }

@@ -118,3 +118,19 @@ fn an_agent_cannot_change_the_file_and_the_file_cannot_say_more_than_how_work_is
         "{refused}"
     );
 }
+
+#[test]
+fn a_trusted_repository_says_who_does_its_work_best_and_cannot_bring_anybody() {
+    let hints = "[gate]\ncommands = []\n[routing.affinity]\nsecond = { implementation = 0.9 }\n\
+                 nobody = { implementation = 1.0 }\n";
+    let flow = with_file(hints);
+    let first = "affinity = { implementation = 0.6 }";
+    let done = [write("good", "x\n"), json!({"print": "done"})];
+    let first = flow.provider_with("first", "command", first, &[always(&done)]);
+    let second = flow.provider("second", "command", &[always(&done)]);
+    flow.execute(&[bead("one", &[])]).run().success();
+    assert_eq!((first.calls().len(), second.calls().len()), (1, 0));
+    flow.rigs(["trust", "-y"]).run().success();
+    flow.execute(&[bead("two", &[])]).run().success();
+    assert_eq!((first.calls().len(), second.calls().len()), (1, 1));
+}

@@ -32,6 +32,8 @@ pub(super) async fn judge(
     sight: &Sight,
 ) -> Result<Judged, ForemanError> {
     let mut conn = ctx.db.read().await?;
+    let hinted = super::super::trusted::hinted(ctx, &mut conn, bead).await?;
+    let ctx = hinted.as_ref().unwrap_or(ctx);
     let last = depot::last_attempt(&mut conn, &bead.id).await?;
     let refused = Refused(depot::refused_by(&mut conn, &bead.id).await?);
     let budgets = budgets::read(ctx, &mut conn, bead, &sight.tanks, ctx.clock.now()).await?;
