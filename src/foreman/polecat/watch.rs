@@ -174,7 +174,21 @@ impl Watch {
                 Signal::Text(_) | Signal::Tool { .. } => self.patience.retrying = None,
                 Signal::Window(_) => {}
             }
-            tell.say(Said::Signal(signal)).await;
+            // Of its words the loop has no use, and they may be endless.
+            let matters = match &signal {
+                Signal::Session(_)
+                | Signal::Model(_)
+                | Signal::UsageSoFar(_)
+                | Signal::Window(_)
+                | Signal::Retrying { .. } => true,
+                Signal::Text(_)
+                | Signal::Tool { .. }
+                | Signal::Result { .. }
+                | Signal::Hopeless => false,
+            };
+            if matters {
+                tell.say(Said::Signal(signal)).await;
+            }
         }
     }
 }
