@@ -8,6 +8,7 @@ mod config;
 mod convoy;
 mod cost;
 mod database;
+mod dispatch;
 mod doctor;
 mod events;
 pub(crate) mod failure;
@@ -25,6 +26,7 @@ mod provider;
 mod repo;
 mod schema;
 mod signals;
+mod simulate;
 mod status;
 mod stop;
 mod tank;
@@ -126,6 +128,8 @@ enum Command {
     Notify(notify::Command),
     Status(status::Args),
     Why(why::Args),
+    Dispatch(dispatch::Args),
+    Simulate(simulate::Args),
     Events(events::Args),
     Cost(cost::Args),
     #[command(subcommand)]
@@ -191,6 +195,8 @@ fn dispatch(command: Command, app: &mut App) -> Ended {
             Command::Notify(command) => notify::run(command, app).await,
             Command::Status(args) => status::run(args, app).await,
             Command::Why(args) => why::run(args, app).await,
+            Command::Dispatch(args) => dispatch::run(args, app).await,
+            Command::Simulate(args) => simulate::run(args, app).await,
             Command::Events(args) => events::run(args, app).await,
             Command::Cost(args) => cost::run(args, app).await,
             Command::Config(command) => config::run(command, app),

@@ -4,10 +4,6 @@
 
 pub(crate) mod affinity;
 mod decide;
-#[cfg_attr(
-    not(any(test, feature = "bench")),
-    expect(dead_code, reason = "the foreman asks it from the next change on")
-)]
 pub(crate) mod plan;
 mod ruled;
 

@@ -37,4 +37,4 @@ pub(crate) mod window;
 pub(crate) use admit::{Admit, Ask, Why, admit};
 pub(crate) use json::{TankView, WindowView};
 pub(crate) use tank::{Health, Tank, TankSettings};
-pub(crate) use window::Confidence;
+pub(crate) use window::{Confidence, Window as TankWindow};

@@ -12,6 +12,7 @@ pub(crate) mod goal;
 pub(crate) mod init;
 pub(crate) mod model;
 pub(crate) mod notify;
+pub(crate) mod plan;
 pub(crate) mod policy;
 pub(crate) mod provider;
 pub(crate) mod schema;

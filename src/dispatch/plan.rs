@@ -19,9 +19,11 @@
 //! goes on improving at a bounded cost per event.
 
 mod improve;
+#[cfg(any(test, feature = "bench"))]
 mod learn;
 mod play;
 mod prices;
+mod reason;
 mod rules;
 mod simplex;
 mod tables;
@@ -31,8 +33,10 @@ mod tests;
 use std::collections::BTreeMap;
 
 use improve::improve;
+#[cfg(any(test, feature = "bench"))]
 pub(crate) use learn::Learned;
 use play::Play;
+pub(crate) use reason::{Wait, stretches, wait};
 use rules::Rule;
 use tables::Tables;
 
@@ -141,6 +145,7 @@ pub(crate) struct Plan {
     pub(crate) tried: u32,
 }
 
+#[cfg(any(test, feature = "bench"))]
 impl Plan {
     /// What to start at once.
     pub(crate) fn due(&self, now: i64) -> impl Iterator<Item = &Start> {

@@ -62,6 +62,11 @@ pub(crate) const KINDS: &[Kind] = &[
         schema: of::<super::cost::Cost>,
     },
     Kind {
+        name: "simulation",
+        from: "simulate, dispatch --dry-run",
+        schema: of::<super::plan::Planned>,
+    },
+    Kind {
         name: "diff",
         from: "bead diff",
         schema: of::<super::diff::Diff>,

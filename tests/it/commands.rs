@@ -27,6 +27,8 @@ fn help_shows_the_commands_and_the_exit_codes() {
       notify       Try out who is told when something needs you
       status       Show the overview: tanks, queue, runs, today's tokens and cost, what happens next
       why          Say why a bead is where it is: every decision about it, with its inputs
+      dispatch     Show the plan of the queue, or why a bead goes where it goes
+      simulate     Play the queue through: when what is done, and what is waited for
       events       Print what happened, oldest first
       cost         Show what was used and what it cost
       config       Show and check the settings
@@ -120,7 +122,7 @@ fn a_slip_gets_a_suggestion_in_both_formats() {
     "#);
     insta::assert_snapshot!(env.rigs(["--json"]).run(), @r#"
     ------- stderr -------
-    {"error":{"kind":"usage","message":"'rigs' requires a subcommand but one was not provided [subcommands: init, goal, bead, convoy, tank, provider, model, foreman, policy, trust, stop, thaw, notify, status, why, events, cost, config, db, doctor, schema, completions]","causes":[],"hints":["`rigs --help` shows the commands, `rigs COMMAND --help` one of them"]}}
+    {"error":{"kind":"usage","message":"'rigs' requires a subcommand but one was not provided [subcommands: init, goal, bead, convoy, tank, provider, model, foreman, policy, trust, stop, thaw, notify, status, why, dispatch, simulate, events, cost, config, db, doctor, schema, completions]","causes":[],"hints":["`rigs --help` shows the commands, `rigs COMMAND --help` one of them"]}}
     [exit status: 2]
     "#);
     // After `--` it is no flag of ours.
@@ -169,6 +171,7 @@ fn schemas_are_listed_and_printed() {
     pull-request     convoy land --branch
     import           bead import
     cost             cost
+    simulation       simulate, dispatch --dry-run
     diff             bead diff
     event            events (one per line)
     goal             goal execute, goal resume

@@ -36,6 +36,7 @@ mod models;
 mod night;
 mod nonsense;
 mod notify;
+mod plan;
 mod points;
 mod polecats;
 mod policy;

@@ -137,16 +137,12 @@ impl Play {
             }
             // Nothing will ever change: what is left fits nowhere.
             let Some(next) = next.filter(|n| *n > now) else {
-                return self.hopeless(left);
+                // Dearer than any plan in which everything runs, cheaper the more does.
+                return 1e15 * left as f64 + self.last as f64 / 1e3;
             };
             now = next;
         }
         (self.last - t.now) as f64 + MEAN_WEIGHT * sum / weights.max(1.0) + LATE_WEIGHT * late
-    }
-
-    /// Dearer than any plan in which everything runs, cheaper the more does.
-    fn hopeless(&self, left: usize) -> f64 {
-        1e15 * left as f64 + self.last as f64 / 1e3
     }
 
     fn begin(&mut self, t: &Tables) {
