@@ -123,7 +123,7 @@ fn everything_about_a_bead_can_be_given() {
     type        refactor, medium, critical priority
     permission  read
     depends on  gt-00001
-    estimate    5,000 tokens (7,500 with reserve), given
+    estimate    5,000 tokens (6,713 with reserve), given
     labels      x, y
     created     [duration] ago (00:00)
     not before  in 1h 59m (02:00)
