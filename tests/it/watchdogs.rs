@@ -49,7 +49,8 @@ fn an_agent_that_has_said_its_result_and_stays_is_ended_and_its_work_counts() {
     let mut steps = claude(&[write("a.txt", "a\n")]);
     steps.push(json!({"child": {"session": true}}));
     steps.push(json!("never_end"));
-    let entry = "idle_timeout = \"500ms\"";
+    // Longer than a machine under load lets an agent wait between two steps.
+    let entry = "idle_timeout = \"3s\"";
     let (flow, fake, output, ended) = ends("", entry, &steps);
     assert_eq!(output.code, 0, "{output}");
     assert_eq!(ended, ["done finished"]);
