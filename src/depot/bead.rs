@@ -221,6 +221,9 @@ pub(crate) struct Ready {
     pub(crate) task_type: TaskType,
     pub(crate) priority: Priority,
     pub(crate) permission: Permission,
+    /// What it is expected to touch.
+    #[sqlx(json)]
+    pub(crate) files: Vec<String>,
     pub(crate) estimated_tokens: i64,
     pub(crate) estimate_p80: i64,
     pub(crate) estimate_p95: i64,

@@ -22,7 +22,9 @@ pub(crate) use attempts::{
     PastRow, attempts_of, bead_of_marker, complete_record, end_attempt, last_attempt, past_runs,
     refused_by, running_attempts, session_started, started_run,
 };
-pub(crate) use beads::{add_dependency, dependencies_of, get, insert, list, status_counts};
+pub(crate) use beads::{
+    add_dependency, dependencies_of, get, insert, list, status_counts, touched,
+};
 pub(crate) use bulk::{insert_many, page, states_of};
 pub(crate) use claim::{
     Claim, adopt, as_ready, claim, first_deferred, leased, let_go, next_due, pending, ready,

@@ -133,11 +133,8 @@ impl Foreman {
             if self.active.len() >= self.ctx.settings.general.max_parallel.max(1) as usize {
                 break;
             }
-            // Its last attempt was taken away from it and is being ended: one at a time.
-            if self.active.contains_key(&bead.id) || self.convoy_is_full(&bead) {
-                continue;
-            }
-            if resolving.contains(&bead.id) && self.resolves_already(bead.convoy_id.as_ref()) {
+            let is_resolving = resolving.contains(&bead.id);
+            if self.is_in_the_way(&bead, is_resolving) {
                 continue;
             }
             if self.give_out(&bead, &sight).await? {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::drive::Foreman;
 use crate::config::settings::ForemanSettings;
 use crate::depot::Ready;
+use crate::depot::files::shared;
 
 /// How often a machine without room is looked at again.
 const CROWDED: Duration = Duration::from_secs(5);
@@ -86,8 +87,25 @@ pub(crate) fn crowded_now(limits: &ForemanSettings, home: &Path) -> Option<Strin
 }
 
 impl Foreman {
+    /// Whether what runs must end first.
+    pub(super) fn is_in_the_way(&self, bead: &Ready, is_resolving: bool) -> bool {
+        // Its last attempt was taken away from it and is being ended: one at a time.
+        self.active.contains_key(&bead.id)
+            || self.convoy_is_full(bead)
+            || self.touches_the_same(bead)
+            || (is_resolving && self.resolves_already(bead.convoy_id.as_ref()))
+    }
+
+    /// Whether a bead of its convoy that runs is expected to touch a file of its own.
+    fn touches_the_same(&self, bead: &Ready) -> bool {
+        bead.has_repo()
+            && self.active.values().map(|a| &a.job.bead).any(|other| {
+                other.convoy_id == bead.convoy_id && shared(&bead.files, &other.files).is_some()
+            })
+    }
+
     /// Whether as many beads of its convoy run as may.
-    pub(super) fn convoy_is_full(&self, bead: &Ready) -> bool {
+    fn convoy_is_full(&self, bead: &Ready) -> bool {
         let Some(most) = bead.convoy_max_parallel else {
             return false;
         };

@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::core::{BeadId, BeadStatus};
 use crate::db::events::{self, EventFilter};
 use crate::db::{Conn, Event};
+use crate::depot::files::shared;
 use crate::depot::{DepotError, store};
 
 /// What happened to a bead, in order, with the inputs of each decision.
@@ -35,14 +36,36 @@ pub(crate) async fn why(conn: &mut Conn, id: &BeadId) -> Result<Why, DepotError>
     };
     let events = events::list(conn, &filter, MOST).await?;
     let waits_for = store::open_conflicts(conn, Some(id)).await?;
+    let other = in_the_way(conn, &bead).await?;
     Ok(Why {
-        now: now(&bead, waits_for.first()),
+        now: other.unwrap_or_else(|| now(&bead, waits_for.first())),
         held_back: None,
         bead_id: bead.id,
         title: bead.title,
         status: bead.status,
         events,
     })
+}
+
+/// What works on the same files, where the bead could be started.
+async fn in_the_way(
+    conn: &mut Conn,
+    bead: &crate::depot::Bead,
+) -> Result<Option<String>, DepotError> {
+    let Some(convoy) = &bead.convoy_id else {
+        return Ok(None);
+    };
+    if bead.status != BeadStatus::Queued || bead.open_deps > 0 {
+        return Ok(None);
+    }
+    let others = store::touched(conn, convoy).await?;
+    Ok(others.iter().find_map(|(other, files)| {
+        let path = shared(&bead.files, files)?;
+        let path = crate::core::text::one_line(path, 80);
+        Some(format!(
+            "it waits for {other}, which works on {path} of the same convoy"
+        ))
+    }))
 }
 
 fn now(bead: &crate::depot::Bead, waits_for: Option<&BeadId>) -> String {

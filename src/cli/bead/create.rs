@@ -70,7 +70,7 @@ pub(crate) struct Args {
     /// Do not start before TIME: a span such as 2h, or RFC 3339
     #[arg(long, value_name = "TIME")]
     not_before: Option<When>,
-    /// When it should be done, for the record: a span such as 6h, or RFC 3339
+    /// When it should be done; of equal priority, what is due sooner goes first: 6h, or RFC 3339
     #[arg(long, value_name = "TIME")]
     deadline: Option<When>,
     /// Word to find it by; repeat for several

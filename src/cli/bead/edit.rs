@@ -55,7 +55,7 @@ pub(crate) struct Args {
     /// What the agent may do in its worktree
     #[arg(long, value_parser = input::word::<Permission>(Permission::WORDS))]
     permission: Option<Permission>,
-    /// When it should be done, for the record: a span such as 6h, or RFC 3339
+    /// When it should be done; of equal priority, what is due sooner goes first: 6h, or RFC 3339
     #[arg(long, value_name = "TIME")]
     deadline: Option<When>,
     /// Word to find it by; repeat for several

@@ -40,7 +40,7 @@ pub(crate) struct Args {
     /// Run at most N of its beads at once
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_parallel: Option<u32>,
-    /// When it should be done, for the record: a span such as 6h, or RFC 3339
+    /// When it should be done; of equal priority, what is due sooner goes first: 6h, or RFC 3339
     #[arg(long, value_name = "TIME")]
     deadline: Option<When>,
 }

@@ -55,7 +55,7 @@ pub(crate) struct Args {
     /// Stop starting beads when the goal has cost X dollars
     #[arg(long, value_name = "X")]
     pub(crate) budget_usd: Option<MicroUsd>,
-    /// When it should be done, for the record: a span such as 6h, or RFC 3339
+    /// When it should be done; of equal priority, what is due sooner goes first: 6h, or RFC 3339
     #[arg(long, value_name = "TIME")]
     pub(crate) deadline: Option<When>,
     /// Command that must succeed before work is merged; repeat for several; default: detected

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::{DepotError, Result};
 use crate::core::{BeadId, BeadStatus, BlockCause, ConvoyId, EstimateSource, Timestamp};
 use crate::db::{Conn, EventType, NewEvent, events};
+use crate::depot::rank::rank;
 use crate::depot::{Act, Bead, BeadFilter, NewBead};
 
 /// Lengths of an id's base36 part that are tried, shortest first. At a million beads five
@@ -44,7 +45,7 @@ pub(crate) async fn insert(conn: &mut Conn, act: Act<'_>, new: NewBead) -> Resul
         .bind(&new.preferred_provider)
         .bind(&new.preferred_model)
         .bind(&new.convoy_id)
-        .bind(rank(&new))
+        .bind(rank_of(conn, act.now, &new).await?)
         .bind(new.not_before)
         .bind(new.deadline)
         .bind(act.now)
@@ -70,14 +71,44 @@ pub(crate) async fn insert(conn: &mut Conn, act: Act<'_>, new: NewBead) -> Resul
     )))
 }
 
-/// The order among ready beads: a whole level of priority outweighs everything else.
-fn rank(new: &NewBead) -> i64 {
-    level(new.priority)
+/// The place of a bead among the ready ones.
+async fn rank_of(conn: &mut Conn, created_at: Timestamp, new: &NewBead) -> Result<i64> {
+    let convoys = due(conn, new.convoy_id.as_ref()).await?;
+    let deadline = earlier(new.deadline, convoys);
+    Ok(rank(new.priority, created_at, deadline))
 }
 
-/// What a priority is worth in the rank.
-pub(super) fn level(priority: crate::core::Priority) -> i64 {
-    priority.level() * 1_000_000
+/// When a convoy is due.
+pub(super) async fn due(conn: &mut Conn, convoy: Option<&ConvoyId>) -> Result<Option<Timestamp>> {
+    let Some(convoy) = convoy else {
+        return Ok(None);
+    };
+    let due: Option<Option<Timestamp>> =
+        sqlx::query_scalar("SELECT deadline FROM convoys WHERE id = ?1")
+            .bind(convoy)
+            .fetch_optional(conn)
+            .await?;
+    Ok(due.flatten())
+}
+
+pub(super) fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    a.into_iter().chain(b).min()
+}
+
+/// The beads of a convoy that are being worked on, with the files each is expected to touch.
+pub(crate) async fn touched(
+    conn: &mut Conn,
+    convoy: &ConvoyId,
+) -> Result<Vec<(BeadId, Vec<String>)>> {
+    let rows: Vec<(BeadId, sqlx::types::Json<Vec<String>>)> = sqlx::query_as(
+        "SELECT id, files FROM beads INDEXED BY beads_by_convoy
+         WHERE convoy_id = ?1 AND status IN ('assigned', 'in_progress', 'reviewing', 'merging')
+           AND lease_owner IS NOT NULL ORDER BY id",
+    )
+    .bind(convoy)
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|(id, files)| (id, files.0)).collect())
 }
 
 /// Lets `bead` wait for `on`, unless that would close a circle.

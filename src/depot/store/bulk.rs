@@ -7,10 +7,11 @@ use serde_json::json;
 use sqlx::types::Json;
 use sqlx::{QueryBuilder, Sqlite};
 
-use super::beads::{block_if_hopeless, level};
+use super::beads::{block_if_hopeless, due, earlier};
 use super::{DepotError, Result};
-use crate::core::{BeadId, BeadStatus, BlockCause, EstimateSource};
+use crate::core::{BeadId, BeadStatus, BlockCause, ConvoyId, EstimateSource, Timestamp};
 use crate::db::{Conn, EventType, NewEvent, events};
+use crate::depot::rank::rank;
 use crate::depot::{Act, Arrival, Bead};
 
 /// Rows of one statement: far below the 32766 values that SQLite takes.
@@ -23,8 +24,14 @@ const ROWS: usize = 250;
 /// # Errors
 /// [`DepotError::Taken`] when an id is in the store already: nothing of the call is to be kept.
 pub(crate) async fn insert_many(conn: &mut Conn, act: Act<'_>, arrivals: &[Arrival]) -> Result<()> {
+    let mut dues: BTreeMap<&ConvoyId, Option<Timestamp>> = BTreeMap::new();
+    for convoy in arrivals.iter().filter_map(|a| a.new.convoy_id.as_ref()) {
+        if !dues.contains_key(convoy) {
+            dues.insert(convoy, due(conn, Some(convoy)).await?);
+        }
+    }
     for chunk in arrivals.chunks(ROWS) {
-        insert_rows(conn, act, chunk).await?;
+        insert_rows(conn, act, chunk, &dues).await?;
     }
     let mut waiting = Vec::new();
     for chunk in arrivals.chunks(ROWS) {
@@ -48,7 +55,12 @@ pub(crate) async fn insert_many(conn: &mut Conn, act: Act<'_>, arrivals: &[Arriv
     Ok(())
 }
 
-async fn insert_rows(conn: &mut Conn, act: Act<'_>, chunk: &[Arrival]) -> Result<()> {
+async fn insert_rows(
+    conn: &mut Conn,
+    act: Act<'_>,
+    chunk: &[Arrival],
+    dues: &BTreeMap<&ConvoyId, Option<Timestamp>>,
+) -> Result<()> {
     let mut sql: QueryBuilder<Sqlite> = QueryBuilder::new(
         "INSERT INTO beads (id, title, description, task_type, priority, status, block_cause, block_reason,
             complexity, permission, acceptance_criteria, files, labels, metadata, estimated_tokens,
@@ -58,6 +70,11 @@ async fn insert_rows(conn: &mut Conn, act: Act<'_>, chunk: &[Arrival]) -> Result
     sql.push_values(chunk, |mut row, a| {
         let new = &a.new;
         let tokens = |n: Option<u64>| i64::try_from(n.unwrap_or(0)).unwrap_or(i64::MAX);
+        let convoys = new
+            .convoy_id
+            .as_ref()
+            .and_then(|c| dues.get(c).copied().flatten());
+        let deadline = earlier(new.deadline, convoys);
         let is_blocked = a.status == BeadStatus::Blocked;
         row.push_bind(&a.id)
             .push_bind(&new.title)
@@ -80,7 +97,7 @@ async fn insert_rows(conn: &mut Conn, act: Act<'_>, chunk: &[Arrival]) -> Result
             .push_bind(&new.preferred_provider)
             .push_bind(&new.preferred_model)
             .push_bind(&new.convoy_id)
-            .push_bind(level(new.priority))
+            .push_bind(rank(new.priority, a.created_at, deadline))
             .push_bind(new.not_before)
             .push_bind(new.deadline)
             .push_bind(&a.output)

@@ -26,7 +26,7 @@ pub(crate) async fn ready(
         .await?)
 }
 
-pub(super) const READY: &str = "SELECT b.id, b.title, b.task_type, b.priority, b.permission, b.estimated_tokens, b.estimate_p80,
+pub(super) const READY: &str = "SELECT b.id, b.title, b.task_type, b.priority, b.permission, b.files, b.estimated_tokens, b.estimate_p80,
             b.estimate_p95, b.estimate_source, b.preferred_provider, b.preferred_model, b.assigned_provider,
             b.attempt, b.convoy_id, c.name AS convoy_name, c.repo,
             c.provider AS convoy_provider, c.strategy, c.max_parallel AS convoy_max_parallel,
@@ -36,7 +36,7 @@ pub(super) const READY: &str = "SELECT b.id, b.title, b.task_type, b.priority, b
            AND (c.id IS NULL OR c.status NOT IN ('paused', 'cancelled'))
          ORDER BY b.rank DESC, b.created_at, b.rowid LIMIT ?1";
 
-pub(super) const READY_OF: &str = "SELECT b.id, b.title, b.task_type, b.priority, b.permission, b.estimated_tokens, b.estimate_p80,
+pub(super) const READY_OF: &str = "SELECT b.id, b.title, b.task_type, b.priority, b.permission, b.files, b.estimated_tokens, b.estimate_p80,
             b.estimate_p95, b.estimate_source, b.preferred_provider, b.preferred_model, b.assigned_provider,
             b.attempt, b.convoy_id, c.name AS convoy_name, c.repo,
             c.provider AS convoy_provider, c.strategy, c.max_parallel AS convoy_max_parallel,
@@ -50,7 +50,7 @@ pub(super) const READY_OF: &str = "SELECT b.id, b.title, b.task_type, b.priority
 /// The same of one bead, whatever its state.
 pub(crate) async fn as_ready(conn: &mut Conn, id: &BeadId) -> Result<Ready> {
     sqlx::query_as(
-        "SELECT b.id, b.title, b.task_type, b.priority, b.permission, b.estimated_tokens, b.estimate_p80,
+        "SELECT b.id, b.title, b.task_type, b.priority, b.permission, b.files, b.estimated_tokens, b.estimate_p80,
             b.estimate_p95, b.estimate_source, b.preferred_provider, b.preferred_model,
             b.assigned_provider, b.attempt, b.convoy_id, c.name AS convoy_name, c.repo, c.provider AS convoy_provider, c.strategy,
             c.max_parallel AS convoy_max_parallel, c.budget_tokens, c.budget_micro_usd

@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
-use super::{DepotError, Result};
+use super::{DepotError, Result, beads};
 use crate::core::{BeadId, BeadStatus, ConvoyId, ConvoyStatus};
 use crate::db::{Conn, EventType, NewEvent, events};
+use crate::depot::rank::rank;
 use crate::depot::{Act, Bead, Convoy, NewConvoy, Progress};
 
 /// Creates a convoy in state `queued`.
@@ -133,10 +134,12 @@ pub(crate) async fn add_bead(
             now: found.status,
         });
     }
-    sqlx::query("UPDATE beads SET convoy_id = ?2, updated_at = ?3 WHERE id = ?1")
+    let deadline = beads::earlier(found.deadline, beads::due(conn, Some(id)).await?);
+    sqlx::query("UPDATE beads SET convoy_id = ?2, updated_at = ?3, rank = ?4 WHERE id = ?1")
         .bind(bead)
         .bind(id)
         .bind(act.now)
+        .bind(rank(found.priority, found.created_at, deadline))
         .execute(&mut *conn)
         .await?;
     let event = NewEvent::new(EventType::ConvoyBeadAdded, act.who)

@@ -7,6 +7,7 @@ use super::{DepotError, Result};
 use crate::core::BeadStatus;
 use crate::core::text::ellipsis;
 use crate::db::{Conn, EventType, NewEvent, events};
+use crate::depot::rank::rank;
 use crate::depot::{Act, Bead, BeadEdit};
 
 /// Longest text of a change in the log of events; the bead holds the whole one.
@@ -33,8 +34,10 @@ pub(crate) async fn edit(
         return Ok(Vec::new());
     }
     let told = changed.contains_key("description") || changed.contains_key("acceptance_criteria");
+    let convoys = super::beads::due(conn, was.convoy_id.as_ref()).await?;
+    let deadline = super::beads::earlier(new.deadline, convoys);
     let edited = sqlx::query(
-        "UPDATE beads SET title = ?4, description = ?5, task_type = ?6, priority = ?7, rank = rank + ?8,
+        "UPDATE beads SET title = ?4, description = ?5, task_type = ?6, priority = ?7, rank = ?8,
             permission = ?9, acceptance_criteria = ?10, labels = ?11, preferred_provider = ?12,
             preferred_model = ?13, estimated_tokens = ?14, estimate_p80 = ?15, estimate_p95 = ?16,
             estimate_source = ?17, deadline = ?18, updated_at = ?19,
@@ -49,7 +52,7 @@ pub(crate) async fn edit(
     .bind(&new.description)
     .bind(new.task_type)
     .bind(new.priority)
-    .bind(super::beads::level(new.priority) - super::beads::level(was.priority))
+    .bind(rank(new.priority, was.created_at, deadline))
     .bind(new.permission)
     .bind(Json(&new.acceptance_criteria))
     .bind(Json(&new.labels))

@@ -162,6 +162,7 @@ pub(crate) async fn route(
         task_type: task,
         priority: crate::core::Priority::Normal,
         permission: crate::core::Permission::Edit,
+        files: Vec::new(),
         estimated_tokens: tokens,
         estimate_p80: tokens,
         estimate_p95: tokens,

@@ -28,7 +28,8 @@ async fn what_does_not_run_can_be_changed_and_the_change_is_on_record() {
         description: "b".into(),
         priority: Priority::Critical,
         permission: Permission::Read,
-        rank: was.rank + 2_000_000,
+        // Two levels are worth four days.
+        rank: was.rank + 4 * 86_400_000,
         updated_at: is.updated_at,
         ..was.clone()
     };
@@ -168,4 +169,55 @@ async fn work_that_was_finished_is_checked_again_unless_there_is_an_answer_or_it
         // Another convoy's foreman does not look at it.
         assert_eq!(to_review(conn, Some(&[])).await.unwrap(), []);
     }
+}
+
+#[tokio::test]
+async fn what_a_convoy_is_due_for_moves_its_beads_forward() {
+    let mut d = Desk::new().await;
+    let plain = d.bead("plain", &[]).await;
+    let (conn, act) = d.parts();
+    let convoy = NewConvoy {
+        name: "urgent".into(),
+        deadline: Some(act.now + std::time::Duration::from_hours(2)),
+        ..NewConvoy::default()
+    };
+    let convoy = insert_convoy(conn, act, convoy).await.unwrap().id;
+    let mut new = NewBead::new("due", TaskType::Test);
+    new.convoy_id = Some(convoy.clone());
+    let due = insert(conn, act, new).await.unwrap().id;
+    let added = d.bead("added", &[]).await;
+    let (conn, act) = d.parts();
+    add_bead(conn, act, &convoy, &added).await.unwrap();
+    for id in [&plain, &due, &added] {
+        d.queue(id).await;
+    }
+    let order = ready(&mut d.tx, None, 10).await.unwrap();
+    let order: Vec<BeadId> = order.into_iter().map(|r| r.id).collect();
+    assert_eq!(order, [due, added, plain]);
+}
+
+#[tokio::test]
+async fn only_beads_that_are_being_worked_on_hold_their_files() {
+    let mut d = Desk::new().await;
+    let (conn, act) = d.parts();
+    let convoy = NewConvoy {
+        name: "c".into(),
+        ..NewConvoy::default()
+    };
+    let convoy = insert_convoy(conn, act, convoy).await.unwrap().id;
+    let mut ids = Vec::new();
+    for file in ["src/a.rs", "src/b.rs"] {
+        let mut new = NewBead::new(file, TaskType::Test);
+        new.convoy_id = Some(convoy.clone());
+        new.files = vec![file.into()];
+        ids.push(insert(conn, act, new).await.unwrap().id);
+    }
+    d.queue(&ids[0]).await;
+    d.queue(&ids[1]).await;
+    assert_eq!(touched(&mut d.tx, &convoy).await.unwrap(), vec![]);
+    d.claim(&ids[1]).await;
+    assert_eq!(
+        touched(&mut d.tx, &convoy).await.unwrap(),
+        vec![(ids[1].clone(), vec!["src/b.rs".to_owned()])]
+    );
 }
