@@ -1,11 +1,12 @@
-//! `rigs dispatch`: what the next pass of a foreman would do, and why.
+//! `rigs dispatch`: the plan of the queue, and why a bead goes where it goes.
 
 use super::{App, Ended, Failure, simulate, why};
 use super::{Exit, Kind};
 
 /// Show the plan of the queue, or why a bead goes where it goes
 ///
-/// A foreman gives beads out; this command only shows what it would do.
+/// A foreman gives beads out one by one, as room comes; this command plays the queue through in
+/// advance, and what happens on the way may change order and provider.
 #[derive(Debug, clap::Args)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -40,6 +41,6 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
             Kind::NotPossible,
             "beads are given out by a foreman or a goal, all the time",
         )
-        .hint("`rigs foreman start` begins; `rigs dispatch --dry-run` shows what it would do")),
+        .hint("`rigs foreman start` begins; `rigs dispatch --dry-run` shows the plan")),
     }
 }

@@ -88,6 +88,13 @@ pub(crate) enum Progress {
         since_ms: i64,
         finish_ms: i64,
     },
+    #[cfg_attr(
+        not(any(test, feature = "bench")),
+        expect(
+            dead_code,
+            reason = "the store leaves out what is over; benches do not"
+        )
+    )]
     Done,
 }
 

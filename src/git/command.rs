@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::user::COMMITTER;
 use super::{Git, GitError};
 use crate::core::{Clock, redact, text};
-use crate::process::{Exit, Limits, Spec, Stdin, run};
+use crate::process::{Exit, Limits, Spec, Stdin, run_tidy};
 
 /// For what only asks; and for what writes a whole tree of a large repository.
 const QUICK: Duration = Duration::from_mins(2);
@@ -298,7 +298,7 @@ impl<'a> Call<'a> {
         // it does is short and saves work.
         let never = CancellationToken::new();
         tracing::debug!(args = ?self.args, folder = %self.place.folder.display(), "git");
-        let output = run(&self.spec(), limits, &Clock::system(), &never).await?;
+        let output = run_tidy(&self.spec(), limits, &Clock::system(), &never).await?;
         if output.timed_out {
             return Err(GitError::TimedOut { command });
         }

@@ -24,6 +24,28 @@ pub(crate) async fn run(
     clock: &Clock,
     stop: &CancellationToken,
 ) -> Result<Output, ProcessError> {
+    run_as(spec, limits, clock, stop, false).await
+}
+
+/// The same for a program that leaves nobody outside of its group (git, with all that it could
+/// be told to start put out of force): looking through all processes after each call of it would
+/// cost more than the call.
+pub(crate) async fn run_tidy(
+    spec: &Spec,
+    limits: Limits,
+    clock: &Clock,
+    stop: &CancellationToken,
+) -> Result<Output, ProcessError> {
+    run_as(spec, limits, clock, stop, true).await
+}
+
+async fn run_as(
+    spec: &Spec,
+    limits: Limits,
+    clock: &Clock,
+    stop: &CancellationToken,
+    tidy: bool,
+) -> Result<Output, ProcessError> {
     if stop.is_cancelled() {
         return Err(ProcessError::Stopped);
     }
@@ -44,7 +66,11 @@ pub(crate) async fn run(
         ended = clock.timeout(limits.time, child.finish()) => Some(ended),
     };
     // In real time, whatever clock the limit is measured by.
-    let left = child.end(GRACE, &Clock::system()).await;
+    let left = if tidy {
+        child.end_tidy(GRACE, &Clock::system()).await
+    } else {
+        child.end(GRACE, &Clock::system()).await
+    };
     if !left.is_empty() {
         tracing::error!(pids = ?left, program = %spec.program.display(), "processes would not end");
     }

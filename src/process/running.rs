@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::process::{Child, ChildStderr, ChildStdout};
@@ -282,6 +283,18 @@ impl Running {
             self.ended = true;
         }
         left
+    }
+
+    /// The same of a program that is known to leave nobody outside of its group: when it ended by
+    /// itself, closed its streams and its group is empty, nobody is looked for.
+    pub(super) async fn end_tidy(&mut self, grace: Duration, clock: &Clock) -> Vec<u32> {
+        let by_itself = matches!(self.done(), Some(Exit::Code(_)));
+        let in_time = matches!(self.end, End::Gone { .. });
+        if by_itself && in_time && killpg(Pid::from_raw(self.pgid()), None) == Err(Errno::ESRCH) {
+            self.ended = true;
+            return Vec::new();
+        }
+        self.end(grace, clock).await
     }
 
     /// Reads on until nobody of the family is left or `grace` is over.

@@ -55,6 +55,25 @@ async fn tools_in_sessions_of_their_own_are_ended_too() {
 }
 
 #[tokio::test]
+async fn what_a_tidy_program_leaves_in_its_group_is_ended() {
+    let stop = CancellationToken::new();
+    let clock = Clock::system();
+    for (left, out) in [
+        ("sleep 60 >/dev/null 2>&1 </dev/null & echo $!", ""),
+        ("echo", "\n"),
+    ] {
+        let done = run_tidy(&sh(left), limits(10_000, 100), &clock, &stop).await;
+        let done = done.expect("it runs");
+        assert_eq!((done.exit, done.timed_out), (Exit::Code(0), false));
+        if out.is_empty() {
+            assert!(!alive(done.stdout.trim()));
+        } else {
+            assert_eq!(done.stdout, out);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_daemon_left_by_a_child_that_ended_well_is_ended() {
     let script = "(setsid sh -c 'echo $$; exec sleep 60' >&1 2>/dev/null </dev/null &) ; exit 0";
     let mut child = start(&sh(script), "t-daemon").expect("it starts");
