@@ -159,7 +159,7 @@ fn what_cannot_be_planned_is_named_and_mistakes_are_explained() {
     insta::assert_snapshot!(env.rigs(["dispatch"]).run(), @r"
     ------- stderr -------
     error: beads are given out by a foreman or a goal, all the time
-      hint: `rigs foreman start` begins; `rigs dispatch --dry-run` shows what it would do
+      hint: `rigs foreman start` begins; `rigs dispatch --dry-run` shows the plan
     [exit status: 4]
     ");
     let id = bead(&env, &["alone", "-t", "test", "--estimate", "1000"]);
