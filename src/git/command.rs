@@ -298,7 +298,8 @@ impl<'a> Call<'a> {
         // it does is short and saves work.
         let never = CancellationToken::new();
         tracing::debug!(args = ?self.args, folder = %self.place.folder.display(), "git");
-        let output = run_tidy(&self.spec(), limits, &Clock::system(), &never).await?;
+        let (spec, clock) = (self.spec(), Clock::system());
+        let output = Box::pin(run_tidy(&spec, limits, &clock, &never)).await?;
         if output.timed_out {
             return Err(GitError::TimedOut { command });
         }
