@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
 use nix::sys::wait::{WaitPidFlag, waitpid};
-use nix::unistd::{Pid, getpid, getsid, setsid};
+use nix::unistd::{Pid, getpgrp, getpid, setsid};
 use tokio::process::{Child, Command};
 
 use super::table::{self, Entry};
@@ -28,14 +28,18 @@ fn ours() -> MutexGuard<'static, BTreeMap<u32, u64>> {
 /// is "busy" for a moment.
 const BUSY_TRIES: usize = 20;
 
-/// Starts `spec` as the leader of a session and group of its own, with piped output. Also gives
-/// its start time, 0 where there is no `/proc`.
-pub(super) fn spawn(spec: &Spec, marker: &str) -> Result<(Child, u32, u64), ProcessError> {
+/// Starts `spec` as the leader of a group of its own, with piped output, and unless it is `tidy`
+/// of a session of its own. Also gives its start time, 0 where there is no `/proc`.
+pub(super) fn spawn(
+    spec: &Spec,
+    marker: &str,
+    tidy: bool,
+) -> Result<(Child, u32, u64), ProcessError> {
     // Held over the spawn: a child that ends at once must be known before anyone reaps.
     let mut ours = ours();
     let mut tries = 0;
     let child = loop {
-        match command(spec, marker).spawn() {
+        match command(spec, marker, tidy).spawn() {
             Err(e) if errno(&e) == Some(Errno::ETXTBSY) && tries < BUSY_TRIES => {
                 tries += 1;
                 std::thread::yield_now();
@@ -59,7 +63,7 @@ pub(super) fn forget(pid: u32) {
     clippy::disallowed_methods,
     reason = "the one place that starts programs"
 )]
-fn command(spec: &Spec, marker: &str) -> Command {
+fn command(spec: &Spec, marker: &str, tidy: bool) -> Command {
     let mut command = Command::new(&spec.program);
     command
         .args(&spec.args)
@@ -73,7 +77,12 @@ fn command(spec: &Spec, marker: &str) -> Command {
         })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    in_own_session(&mut command);
+    if tidy {
+        // Nothing else is done between fork and exec, so that the kernel need not copy our memory.
+        command.process_group(0);
+    } else {
+        in_own_session(&mut command);
+    }
     command
 }
 
@@ -150,12 +159,12 @@ pub(crate) fn become_subreaper() {
     }
 }
 
-/// An orphan that came to us: a child we did not start. Everything started here is in a session
-/// of its own, and so are its orphans; a child in our session was started by other means.
+/// An orphan that came to us: a child we did not start. Everything started here is in a group
+/// of its own, and so are its orphans; a child in our group was started by other means.
 fn adopted(entry: &Entry, ours: &BTreeMap<u32, u64>) -> bool {
     entry.parent == getpid().as_raw() as u32
         && !ours.contains_key(&entry.pid)
-        && getsid(None).is_ok_and(|session| entry.session != session.as_raw() as u32)
+        && entry.group != getpgrp().as_raw() as u32
 }
 
 /// Waits for adopted orphans that have ended, each by its id.

@@ -28,8 +28,8 @@ pub(crate) async fn run(
 }
 
 /// The same for a program that leaves nobody outside of its group (git, with all that it could
-/// be told to start put out of force): looking through all processes after each call of it would
-/// cost more than the call.
+/// be told to start put out of force) and asks nothing of a terminal: looking through all
+/// processes after each call of it, and copying our memory for it, would cost more than the call.
 pub(crate) async fn run_tidy(
     spec: &Spec,
     limits: Limits,
@@ -59,6 +59,7 @@ async fn run_as(
         &marker,
         Sink::whole(limits.output),
         Sink::whole(limits.output),
+        tidy,
     )?;
     let ended = tokio::select! {
         biased;
@@ -66,11 +67,7 @@ async fn run_as(
         ended = clock.timeout(limits.time, child.finish()) => Some(ended),
     };
     // In real time, whatever clock the limit is measured by.
-    let left = if tidy {
-        child.end_tidy(GRACE, &Clock::system()).await
-    } else {
-        child.end(GRACE, &Clock::system()).await
-    };
+    let left = child.end(GRACE, &Clock::system()).await;
     if !left.is_empty() {
         tracing::error!(pids = ?left, program = %spec.program.display(), "processes would not end");
     }

@@ -43,6 +43,8 @@ pub(crate) struct Running {
     /// Bytes of lines that were kept though nobody asked for them.
     late: usize,
     end: End,
+    /// It is known to leave nobody outside of its group.
+    tidy: bool,
     /// Nothing of the run was left when it was last looked at.
     ended: bool,
 }
@@ -78,6 +80,7 @@ pub(crate) fn start(spec: &Spec, marker: &str) -> Result<Running, ProcessError> 
         marker,
         Sink::lines(Stream::Out),
         Sink::lines(Stream::Err),
+        false,
     )
 }
 
@@ -87,8 +90,9 @@ impl Running {
         marker: &str,
         out: Sink,
         err: Sink,
+        tidy: bool,
     ) -> Result<Self, ProcessError> {
-        let (mut child, pid, started) = children::spawn(spec, marker)?;
+        let (mut child, pid, started) = children::spawn(spec, marker, tidy)?;
         let (bytes, stays_open) = match &spec.stdin {
             Stdin::Null => (Vec::new(), false),
             Stdin::Bytes(bytes) => (bytes.clone(), false),
@@ -106,6 +110,7 @@ impl Running {
             lines: VecDeque::new(),
             late: 0,
             end: End::NotYet,
+            tidy,
             ended: false,
         })
     }
@@ -264,8 +269,13 @@ impl Running {
 
     /// Ends the run, whether or not the child has ended: TERM to the group and all that belongs
     /// to the run, `grace`, KILL until none of them is found. Gives the ids still alive, which
-    /// must be none. What the child prints meanwhile is kept for `next`, up to a bound.
+    /// must be none. What the child prints meanwhile is kept for `next`, up to a bound. After a
+    /// tidy program that has gone, nobody is looked for.
     pub(crate) async fn end(&mut self, grace: Duration, clock: &Clock) -> Vec<u32> {
+        if self.tidy && self.is_all_gone() {
+            self.ended = true;
+            return Vec::new();
+        }
         let (marker, place) = (self.marker.clone(), self.place.clone());
         let mut family = Family::of_child(&marker, self.pid, self.started, &place);
         // Before the first signal, while every parent is still there to tell whose child is whose.
@@ -285,16 +295,11 @@ impl Running {
         left
     }
 
-    /// The same of a program that is known to leave nobody outside of its group: when it ended by
-    /// itself, closed its streams and its group is empty, nobody is looked for.
-    pub(super) async fn end_tidy(&mut self, grace: Duration, clock: &Clock) -> Vec<u32> {
-        let by_itself = matches!(self.done(), Some(Exit::Code(_)));
-        let in_time = matches!(self.end, End::Gone { .. });
-        if by_itself && in_time && killpg(Pid::from_raw(self.pgid()), None) == Err(Errno::ESRCH) {
-            self.ended = true;
-            return Vec::new();
-        }
-        self.end(grace, clock).await
+    /// It ended by itself in time, closed its streams, and its group is empty.
+    fn is_all_gone(&mut self) -> bool {
+        matches!(self.done(), Some(Exit::Code(_)))
+            && matches!(self.end, End::Gone { .. })
+            && killpg(Pid::from_raw(self.pgid()), None) == Err(Errno::ESRCH)
     }
 
     /// Reads on until nobody of the family is left or `grace` is over.
