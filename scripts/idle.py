@@ -81,6 +81,11 @@ class Rigs:
     def json(self, *args):
         return json.loads(self(*args, "--json"))
 
+    def end(self):
+        """Ends the foreman, if there is one still."""
+        subprocess.run([self.program, "foreman", "stop", "--now"], env=self.env, cwd=self.home,
+                       capture_output=True, timeout=120, check=False)
+
     def bead(self, text):
         return self("bead", "create", text, "-t", "research", "--no-repo").strip()
 
@@ -148,6 +153,16 @@ def measure(fresh, rigs, minutes):
     ]
 
 
+def verdict(figures):
+    """Prints each figure (name, found, at most); the exit code."""
+    missed = 0
+    for name, found, bar in figures:
+        ok = 0 <= found <= bar
+        missed += not ok
+        print(f"{'ok    ' if ok else 'MISSED'}  {name}: {found:.3f} (at most {bar:g})")
+    return 1 if missed else 0
+
+
 def main():
     program = str(pathlib.Path(sys.argv[1]).resolve())
     minutes = float(sys.argv[2]) if len(sys.argv) > 2 else 10
@@ -160,14 +175,8 @@ def main():
             figures = measure(*both, minutes)
         finally:
             for rigs in both:
-                subprocess.run([program, "foreman", "stop", "--now"], env=rigs.env, cwd=folder,
-                               capture_output=True, timeout=120, check=False)
-    missed = 0
-    for name, found, bar in figures:
-        ok = 0 <= found <= bar
-        missed += not ok
-        print(f"{'ok    ' if ok else 'MISSED'}  {name}: {found:.3f} (at most {bar:g})")
-    return 1 if missed else 0
+                rigs.end()
+    return verdict(figures)
 
 
 if __name__ == "__main__":

@@ -151,14 +151,8 @@ def main():
         try:
             figures = campaign(rigs, n, seconds)
         finally:
-            subprocess.run([program, "foreman", "stop", "--now"], env=rigs.env, cwd=folder,
-                           capture_output=True, timeout=120, check=False)
-    missed = 0
-    for name, found, bar in figures:
-        ok = 0 <= found <= bar
-        missed += not ok
-        print(f"{'ok    ' if ok else 'MISSED'}  {name}: {found:.3f} (at most {bar:g})")
-    return 1 if missed else 0
+            rigs.end()
+    return idle.verdict(figures)
 
 
 if __name__ == "__main__":
