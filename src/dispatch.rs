@@ -4,8 +4,11 @@
 
 pub(crate) mod affinity;
 mod decide;
+pub(crate) mod explore;
+pub(crate) mod outcomes;
 pub(crate) mod plan;
 mod ruled;
+pub(crate) mod store;
 
 pub(crate) use decide::{Candidate, Decision, Room, decide};
 pub(crate) use ruled::rule;

@@ -1,6 +1,7 @@
 //! Read models: one struct per answer, with its query. `--json`, tables and later fronts all
 //! show these, and `rigs schema` prints their JSON Schema.
 
+pub(crate) mod affinity;
 pub(crate) mod bead;
 pub(crate) mod config;
 pub(crate) mod convoy;

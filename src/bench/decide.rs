@@ -9,7 +9,8 @@ use crate::config::{ProviderSettings, RoutingSettings, Strategy};
 use crate::core::{Clock, EstimateSource, Ids, Timestamp, Usage};
 use crate::core::{Estimate, ProviderName, TaskType};
 use crate::db::{Db, EventType, Mode, NewEvent, events};
-use crate::dispatch::{Candidate, Room, affinity::affinity, decide, rule};
+use crate::dispatch::affinity::{Affinity, prior};
+use crate::dispatch::{Candidate, Room, decide, rule};
 use crate::policy::{Action, Facts, Policy, WindowFacts, evaluate, read};
 use crate::refinery::store::{self, Claim, UsageRow, UsageSource};
 use crate::refinery::{Admit, Ask, Tank, TankSettings, admit};
@@ -176,13 +177,13 @@ impl Pure {
                     provider: tank.provider.clone(),
                     model: None,
                     room,
-                    affinity: affinity(
+                    affinity: Affinity::untried(prior(
                         &tank.provider,
                         kind,
                         &self.entry,
                         &self.routing,
                         TaskType::Implementation,
-                    ),
+                    )),
                     place: 0,
                     ratio: tank.ratio,
                     red: false,

@@ -1,4 +1,6 @@
-//! `rigs dispatch`: the plan of the queue, and why a bead goes where it goes.
+//! `rigs dispatch`: the plan of the queue, why a bead goes where it goes, and who does what well.
+
+mod affinity;
 
 use super::{App, Ended, Failure, simulate, why};
 use super::{Exit, Kind};
@@ -13,7 +15,8 @@ use super::{Exit, Kind};
     after_help = "\
 Examples:
   rigs dispatch --dry-run
-  rigs dispatch explain gt-a1b2c"
+  rigs dispatch explain gt-a1b2c
+  rigs dispatch affinity"
 )]
 pub(crate) struct Args {
     /// Print the plan; nothing is changed
@@ -26,11 +29,13 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Explain(why::Args),
+    Affinity(affinity::Args),
 }
 
 pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
     match args.command {
         Some(Command::Explain(args)) => why::run(args, app).await,
+        Some(Command::Affinity(args)) => affinity::run(args, app).await,
         None if args.dry_run => {
             let planned = simulate::planned(app, app.now(), &[], 1).await?;
             app.out

@@ -11,6 +11,7 @@ use super::{App, Ended, Exit, Failure};
 use crate::core::Timestamp;
 use crate::core::text::{count, one_line, thousands};
 use crate::db::Mode;
+use crate::dispatch::outcomes::Records;
 use crate::refinery::{self, configured::tanks};
 use crate::view;
 use crate::view::plan::{Ground, Planned, WhatIf};
@@ -74,9 +75,15 @@ pub(super) async fn planned(
     let db = app.store(Mode::OneShot).await?;
     let mut conn = db.read().await?;
     let tanks = refinery::store::load(&mut conn, &tanks(settings), at).await?;
+    let records = if settings.routing.learn {
+        crate::dispatch::store::load(&mut conn).await?
+    } else {
+        Records::default()
+    };
     let ground = Ground {
         settings,
         tanks: &tanks,
+        records: &records,
         now: at,
         what_if,
     };

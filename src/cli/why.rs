@@ -172,4 +172,38 @@ fn candidates(page: &mut Page, rows: &[Value]) {
         ]);
     }
     page.table(&table);
+    for row in rows {
+        if let Some(line) = known(row) {
+            detail(page, "affinity", &line);
+        }
+    }
+}
+
+/// What the affinity of a candidate is made of, where that is more than the built-in table.
+fn known(row: &Value) -> Option<String> {
+    let of = &row["known"];
+    let share = |key: &str| of[key].as_f64().filter(|x| x.is_finite());
+    let counted = |key: &str| of[key].as_u64().unwrap_or(0);
+    let parts = ["accepted", "reworked", "failed"].map(|word| (counted(word), word));
+    let all: u64 = parts.iter().map(|(n, _)| *n).fold(0, u64::saturating_add);
+    let says = match of["says"].as_str()? {
+        "table" if all == 0 => return None,
+        "table" => "table".to_owned(),
+        other => format!("by {}", one_line(other, 40)),
+    };
+    let (value, table) = (share("value")?, share("table")?);
+    let seen: Vec<String> = parts
+        .iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, word)| format!("{} {word}", thousands(*n)))
+        .collect();
+    let outcomes = match (all, seen.join(", ")) {
+        (0, _) => "no outcomes yet".to_owned(),
+        (1, seen) => format!("1 outcome: {seen}"),
+        (n, seen) => format!("{} outcomes: {seen}", thousands(n)),
+    };
+    let provider = row["provider"].as_str().unwrap_or("?");
+    Some(format!(
+        "{provider} {value:.2}: {says} {table:.2}, {outcomes}"
+    ))
 }

@@ -263,6 +263,7 @@ fn routing(c: &mut Checker<'_>, settings: &Settings) {
             );
         }
     }
+    c.ratio(settings.routing.explore, &["routing", "explore"]);
     for (name, table) in &settings.routing.affinity {
         let path = ["routing", "affinity", name];
         if !known.contains(&name.as_str()) {

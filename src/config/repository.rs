@@ -97,12 +97,7 @@ impl Repository {
                 gate.protected.push(glob);
             }
         }
-        for (name, hints) in self.routing.affinity {
-            let said = new.routing.affinity.entry(name).or_default();
-            for (task, share) in hints {
-                said.entry(task).or_insert(share);
-            }
-        }
+        new.routing.hints = self.routing.affinity;
         new
     }
 }
@@ -140,8 +135,8 @@ mod tests {
             "[routing.affinity]\ncodex = { test = 1.0, debug = 0.9 }\nmine = { test = 0.5 }\n",
         );
         let mut want = settings.clone();
-        want.routing.affinity = BTreeMap::from([
-            ("codex".into(), of(&[(Test, 0.2), (Debug, 0.9)])),
+        want.routing.hints = BTreeMap::from([
+            ("codex".into(), of(&[(Test, 1.0), (Debug, 0.9)])),
             ("mine".into(), of(&[(Test, 0.5)])),
         ]);
         assert_eq!(read.unwrap().over(&settings), want);

@@ -219,6 +219,13 @@ pub(crate) struct RoutingSettings {
     pub(crate) fallback_order: Vec<ProviderName>,
     /// Per provider name or kind, per task type; on top of the built-in table.
     pub(crate) affinity: BTreeMap<String, Affinity>,
+    /// Whether what became of a provider's work changes its affinities.
+    pub(crate) learn: bool,
+    /// Largest share of the work that may go to somebody only to learn how well they do it.
+    pub(crate) explore: f64,
+    /// Affinities by a trusted repository, below all of the person's.
+    #[serde(skip)]
+    pub(crate) hints: BTreeMap<String, Affinity>,
 }
 
 impl Default for RoutingSettings {
@@ -227,6 +234,9 @@ impl Default for RoutingSettings {
             strategy: Strategy::Balanced,
             fallback_order: Vec::new(),
             affinity: BTreeMap::new(),
+            learn: true,
+            explore: 0.05,
+            hints: BTreeMap::new(),
         }
     }
 }

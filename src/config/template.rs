@@ -61,6 +61,8 @@ pub(crate) fn render(found: &Detected) -> String {
 [routing]
 # strategy = "{strategy}"      # conservative, balanced, aggressive
 # fallback_order = []         # names, best first, among equals
+# learn = {learn}                # affinities follow what became of the work
+# explore = {explore}              # share of the work that may go to others to learn how they do
 
 [gate]
 # commands = [["cargo", "test"]]   # must succeed before work is merged; detected when not set
@@ -104,6 +106,8 @@ pub(crate) fn render(found: &Detected) -> String {
 # time_per_run = "2h"
 "#,
         strategy = d.routing.strategy,
+        learn = d.routing.learn,
+        explore = d.routing.explore,
         timeout = gate.timeout,
         attempts = gate.max_attempts,
         reruns = gate.reruns,

@@ -58,7 +58,10 @@ pub(crate) struct Completion {
     pub(crate) bead: BeadId,
     pub(crate) attempt: AttemptId,
     pub(crate) provider: ProviderName,
+    /// As the provider says.
     pub(crate) model: Option<String>,
+    /// As it was asked for; `None`: the provider's own choice.
+    pub(crate) asked_model: Option<String>,
     pub(crate) task_type: TaskType,
     pub(crate) complexity: Complexity,
     pub(crate) estimated_tokens: i64,

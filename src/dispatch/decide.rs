@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::affinity::Affinity;
 use super::ruled::Ruled;
 use crate::config::Strategy;
 use crate::core::{ProviderName, Timestamp};
@@ -33,8 +34,7 @@ pub(crate) struct Candidate {
     pub(crate) provider: ProviderName,
     pub(crate) model: Option<String>,
     pub(crate) room: Room,
-    /// 0 to 1, see [`super::affinity`].
-    pub(crate) affinity: f64,
+    pub(crate) affinity: Affinity,
     /// Place in `routing.fallback_order`, which decides among equals.
     pub(crate) place: usize,
     /// Smallest ratio left over all windows, 0 to 1; `None` when unknown.
@@ -65,6 +65,8 @@ pub(crate) struct Considered {
     pub(crate) provider: ProviderName,
     pub(crate) score: f64,
     pub(crate) affinity: f64,
+    /// What it is made of.
+    pub(crate) known: Affinity,
     pub(crate) capacity: f64,
     pub(crate) session: f64,
     /// Above 1 where capacity would go unused before a reset.
@@ -158,11 +160,12 @@ fn consider(c: &Candidate) -> Considered {
     };
     let expiring = 1.0 + EXPIRING_WEIGHT * spare;
     // A nearly empty tank still counts a little, so that affinity can tell two of them apart.
-    let score = c.affinity * capacity.max(0.05) * session * expiring;
+    let score = c.affinity.value * capacity.max(0.05) * session * expiring;
     Considered {
         provider: c.provider.clone(),
         score,
-        affinity: c.affinity,
+        affinity: c.affinity.value,
+        known: c.affinity,
         capacity,
         session,
         expiring,
@@ -206,7 +209,7 @@ fn choose(order: &[&Candidate], strategy: Strategy) -> Decision {
                 .iter()
                 .rev()
                 .filter(possible)
-                .max_by(|a, b| a.affinity.total_cmp(&b.affinity));
+                .max_by(|a, b| a.affinity.value.total_cmp(&b.affinity.value));
             best.into_iter()
                 .filter(has_room)
                 .filter(|c| c.green)

@@ -86,6 +86,7 @@ fn held(room: &Room, until: Option<crate::core::Timestamp>, reason: &str) -> Roo
 mod tests {
     use super::*;
     use crate::core::Timestamp;
+    use crate::dispatch::affinity::{Affinity, Prior, Says};
     use crate::policy::{Facts, Policy, evaluate};
 
     fn candidate(room: Room) -> Candidate {
@@ -93,7 +94,10 @@ mod tests {
             provider: "claude".parse().unwrap(),
             model: None,
             room,
-            affinity: 1.0,
+            affinity: Affinity::untried(Prior {
+                value: 1.0,
+                says: Says::BuiltIn,
+            }),
             place: 0,
             ratio: None,
             red: false,

@@ -22,7 +22,7 @@ use crate::core::{BeadStatus, BlockCause, ConvoyId, ProviderName};
 use crate::db::{Conn, EventType, NewEvent, events};
 use crate::depot::store::{self as depot, Claim};
 use crate::depot::{Attempt, Deferral, DepotError, Fence, Ready};
-use crate::dispatch::Decision;
+use crate::dispatch::{Decision, store as dispatch};
 use crate::policy::{Envelope, Modify};
 use crate::refinery::store::{self as refinery, Claim as Reserve};
 
@@ -35,6 +35,8 @@ struct Run {
     provider: ProviderName,
     model: Option<String>,
     modify: Modify,
+    /// To learn how well the provider does it.
+    explores: bool,
 }
 
 impl Foreman {
@@ -153,6 +155,7 @@ impl Foreman {
     async fn give_out(&mut self, bead: &Ready, sight: &Sight) -> Result<bool, ForemanError> {
         let Judged {
             decision,
+            explores,
             reasons,
             last,
             refused,
@@ -167,6 +170,7 @@ impl Foreman {
                     provider,
                     model,
                     modify,
+                    explores,
                 };
                 self.claim(bead, run, (last.as_ref(), &refused), reasons)
                     .await
@@ -274,6 +278,7 @@ impl Foreman {
             provider,
             model,
             modify,
+            explores,
         } = run;
         let provider = &provider;
         let p = ctx.provider(provider)?;
@@ -331,6 +336,10 @@ impl Foreman {
         if let Err(refusal) = reserved {
             tracing::debug!(bead = %bead.id, "{provider} has no room after all: {}", refusal.reason);
             return Ok(false);
+        }
+        if explores {
+            let (model, task) = (model.as_deref(), bead.task_type);
+            dispatch::tried(&mut tx, provider, model, task, ctx.clock.now()).await?;
         }
         let full = depot::get(&mut tx, &bead.id)
             .await?

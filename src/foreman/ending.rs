@@ -2,6 +2,7 @@
 //! fence; an attempt that has lost its lease settles its usage and changes nothing else.
 
 mod accepted;
+mod learning;
 
 use super::drive::{Active, Foreman};
 use super::stage::{Job, Note, RunReport, Said};
@@ -9,9 +10,9 @@ use super::{ForemanError, account, dispatching, polecat};
 use crate::core::{BeadEvent, BeadId, BeadStatus, BlockCause, Timestamp};
 use crate::db::Conn;
 use crate::depot::store as depot;
-use crate::depot::{self as model, Attempt, AttemptEnd, Completion, Deferral, DepotError};
+use crate::depot::{self as model, Attempt, AttemptEnd, Deferral, DepotError};
 use crate::provider::{Class, Outcome, Signal};
-use crate::refinery::store::{self as refinery, Of};
+use crate::refinery::store as refinery;
 
 /// How often in a row one bead may end by the same fault of a program before it is given up.
 const SAME_FAULT: usize = 3;
@@ -323,38 +324,6 @@ impl Foreman {
         } else {
             self.enter_merge(&id);
         }
-    }
-
-    async fn learn(
-        &self,
-        tx: &mut Conn,
-        active: &Active,
-        verdict: model::Verdict,
-        score: Option<f64>,
-        error: Option<&str>,
-    ) -> Result<(), ForemanError> {
-        let job = &active.job;
-        let used = refinery::used(tx, Of::Attempt(job.attempt), None).await?;
-        let done = Completion {
-            bead: job.bead.id.clone(),
-            attempt: job.attempt,
-            provider: job.provider.clone(),
-            model: active.model.clone().or_else(|| job.model.clone()),
-            task_type: job.bead.task_type,
-            complexity: job.bead.complexity,
-            estimated_tokens: job.bead.estimated_tokens,
-            actual_tokens: used.tokens() as i64,
-            duration_ms: active.duration_ms,
-            verdict,
-            quality_score: score,
-            original_prompt: Some(job.bead.description.clone()),
-            optimized_prompt: job.bead.optimized_prompt.clone(),
-            error_message: error.map(|e| crate::core::text::ellipsis(e, 1000)),
-        };
-        depot::complete_record(tx, self.ctx.act(), &done).await?;
-        crate::assayer::store::settle(tx, &done.bead, done.actual_tokens, done.quality_score)
-            .await?;
-        Ok(())
     }
 }
 

@@ -17,6 +17,11 @@ fn of<T: JsonSchema>() -> Schema {
 /// Everything that `rigs schema` knows.
 pub(crate) const KINDS: &[Kind] = &[
     Kind {
+        name: "affinity",
+        from: "dispatch affinity (a list of these)",
+        schema: of::<super::affinity::AffinityView>,
+    },
+    Kind {
         name: "bead",
         from: "bead create, list (a list of these), export (one per line), show, edit, retry ...",
         schema: of::<super::bead::BeadView>,

@@ -32,6 +32,7 @@ mod kill;
 #[path = "../lab/lab.rs"]
 mod lab;
 mod lab_upstream;
+mod learning;
 mod models;
 mod night;
 mod nonsense;

@@ -11,6 +11,7 @@ use super::oracle::{self, Ahead};
 use super::truth::{Answer, Provider, plans};
 use crate::config::Strategy;
 use crate::core::Timestamp;
+use crate::dispatch::affinity::{Affinity, Prior, Says};
 use crate::dispatch::{Candidate, Decision, Room, decide};
 use crate::refinery::{Admit, Ask, Health, Tank, admit};
 
@@ -332,7 +333,10 @@ fn candidate(tank: &Tank, room: Room, place: usize) -> Candidate {
         provider: tank.provider.clone(),
         model: None,
         room,
-        affinity: 1.0,
+        affinity: Affinity::untried(Prior {
+            value: 1.0,
+            says: Says::BuiltIn,
+        }),
         place,
         ratio: tank.ratio,
         red: matches!(tank.health, Health::Red | Health::Empty),

@@ -137,8 +137,8 @@ pub(crate) async fn complete_record(
     sqlx::query(
         "INSERT INTO completions (id, bead_id, attempt_id, provider, model, task_type, complexity, estimated_tokens,
             actual_tokens, duration_ms, success, verdict, quality_score, original_prompt, optimized_prompt,
-            error_message, completed_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+            error_message, completed_at, asked_model)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
     )
     .bind(act.ids.event())
     .bind(&done.bead)
@@ -157,6 +157,7 @@ pub(crate) async fn complete_record(
     .bind(&done.optimized_prompt)
     .bind(&done.error_message)
     .bind(act.now)
+    .bind(&done.asked_model)
     .execute(conn)
     .await?;
     Ok(())

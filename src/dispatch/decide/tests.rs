@@ -1,11 +1,15 @@
 use super::*;
+use crate::dispatch::affinity::{Prior, Says};
 
 fn candidate(name: &str, affinity: f64, ratio: f64) -> Candidate {
     Candidate {
         provider: name.parse().unwrap(),
         model: None,
         room: Room::Yes,
-        affinity,
+        affinity: Affinity::untried(Prior {
+            value: affinity,
+            says: Says::BuiltIn,
+        }),
         place: 0,
         ratio: Some(ratio),
         red: ratio < 0.2,
@@ -69,7 +73,7 @@ fn among_those_that_suit_about_as_well_what_would_go_unused_is_used() {
     let (_, considered) = decide(&c, Strategy::Balanced);
     let factors: Vec<f64> = considered.iter().map(|c| c.expiring).collect();
     assert_eq!(factors, [1.2, 1.0]);
-    c[1].affinity = 0.5;
+    c[1].affinity.value = 0.5;
     assert_eq!(chosen(&c, Strategy::Balanced), "claude");
 }
 

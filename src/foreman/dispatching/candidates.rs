@@ -8,7 +8,8 @@ use super::judge::ask;
 use super::sight::Sight;
 use crate::core::{Capability, MicroUsd, ProviderKind, ProviderName, Timestamp};
 use crate::depot::{Attempt, Ready};
-use crate::dispatch::{Candidate, Room, affinity::affinity, rule};
+use crate::dispatch::affinity::{Affinity, prior};
+use crate::dispatch::{Candidate, Room, rule};
 use crate::policy::{Facts, Policy, WindowFacts, evaluate};
 use crate::refinery::stored::scope_text;
 use crate::refinery::{Admit, Ask, Health, Tank, Why, admit};
@@ -34,6 +35,7 @@ pub(super) fn candidates(g: &Ground<'_>, bead: &Ready, last: Option<&Attempt>) -
         let verdict = evaluate(g.policy, &facts, g.now);
         if let Some(model) = verdict.modify.model.clone() {
             candidate.room = room_of(g, bead, name, p, Some(&model));
+            candidate.affinity = affinity(g, bead, name, p, Some(&model));
             candidate.model = Some(model);
         }
         if let Some(to) = rule(&mut candidate, verdict) {
@@ -70,7 +72,7 @@ fn candidate(
     Candidate {
         provider: name.clone(),
         room: room_of(g, bead, name, p, model.as_deref()),
-        affinity: affinity(name, p.kind, &p.entry, routing, bead.task_type),
+        affinity: affinity(g, bead, name, p, model.as_deref()),
         place: place(routing, name, p.kind),
         ratio: tank.and_then(|t| t.ratio),
         red: tank.is_some_and(|t| matches!(t.health, Health::Red | Health::Empty)),
@@ -84,6 +86,19 @@ fn candidate(
         ruled: None,
         is_denied: false,
     }
+}
+
+/// By the settings that hold for this bead and by what became of earlier work.
+fn affinity(
+    g: &Ground<'_>,
+    bead: &Ready,
+    name: &ProviderName,
+    p: &Provider,
+    model: Option<&str>,
+) -> Affinity {
+    let task = bead.task_type;
+    let prior = prior(name, p.kind, &p.entry, &g.ctx.settings.routing, task);
+    Affinity::of(prior, g.sight.records.get(name, model, task), g.now)
 }
 
 /// The provider that the person named.

@@ -9,16 +9,21 @@ use super::budgets;
 use super::candidates::{Ground, candidates, facts, model_for};
 use super::going_on::Refused;
 use super::sight::Sight;
+use crate::config::Strategy;
 use crate::core::{BeadId, Capability, ConvoyId, ProviderName, TaskType, Timestamp};
+use crate::db::Conn;
 use crate::depot::store as depot;
 use crate::depot::{Attempt, Ready};
-use crate::dispatch::{Decision, decide};
-use crate::policy::{Facts, Policy, Reached};
+use crate::dispatch::explore::{Quota, Stakes, explore};
+use crate::dispatch::{Candidate, Decision, decide};
+use crate::policy::{Facts, Modify, Policy, Reached};
 use crate::refinery::Ask;
 
 /// What is decided about one ready bead.
 pub(super) struct Judged {
     pub(super) decision: Decision,
+    /// The run is given to learn how well its provider does this kind of task.
+    pub(super) explores: bool,
     /// For `rigs why`.
     pub(super) reasons: serde_json::Value,
     pub(super) last: Option<Attempt>,
@@ -49,6 +54,7 @@ pub(super) async fn judge(
         };
         return Ok(Judged {
             decision,
+            explores: false,
             reasons: json!({ "policy": policy.hash }),
             last,
             refused,
@@ -65,12 +71,62 @@ pub(super) async fn judge(
     let candidates = candidates(&ground, bead, last.as_ref());
     let strategy = bead.strategy.unwrap_or(ctx.settings.routing.strategy);
     let (decision, considered) = decide(&candidates, strategy);
+    let mut reasons =
+        json!({ "strategy": strategy, "policy": policy.hash, "considered": considered });
+    let other = elsewhere(&ground, &mut conn, bead, &candidates, &decision).await?;
+    let explores = other.is_some();
+    if let (Some(_), Decision::Run { provider, .. }) = (&other, &decision) {
+        reasons["explored_instead_of"] = json!(provider);
+    }
     Ok(Judged {
-        decision,
-        reasons: json!({ "strategy": strategy, "policy": policy.hash, "considered": considered }),
+        decision: other.unwrap_or(decision),
+        explores,
+        reasons,
         last,
         refused,
     })
+}
+
+/// The decision to learn something by this bead, instead of giving it to the best.
+async fn elsewhere(
+    g: &Ground<'_>,
+    conn: &mut Conn,
+    bead: &Ready,
+    candidates: &[Candidate],
+    decision: &Decision,
+) -> Result<Option<Decision>, ForemanError> {
+    let routing = &g.ctx.settings.routing;
+    let (outcomes, tried) = g.sight.records.at(bead.task_type);
+    let quota = Quota {
+        share: if routing.learn { routing.explore } else { 0.0 },
+        outcomes,
+        tried,
+    };
+    let strategy = bead.strategy.unwrap_or(routing.strategy);
+    let Decision::Run { provider: best, .. } = decision else {
+        return Ok(None);
+    };
+    if !quota.has_room() || strategy == Strategy::Conservative {
+        return Ok(None);
+    }
+    let own = depot::get(conn, &bead.id).await?.and_then(|b| b.deadline);
+    let convoy = match &bead.convoy_id {
+        Some(id) => depot::convoy(conn, id).await?.and_then(|c| c.deadline),
+        None => None,
+    };
+    let stakes = Stakes {
+        priority: bead.priority,
+        permission: bead.permission,
+        has_deadline: own.or(convoy).is_some(),
+        is_first_attempt: bead.attempt == 0,
+    };
+    Ok(
+        explore(candidates, best, stakes, quota).map(|c| Decision::Run {
+            provider: c.provider.clone(),
+            model: c.model.clone(),
+            modify: Modify::default(),
+        }),
+    )
 }
 
 /// What the policy says about a bead on each provider, with the facts it was told.

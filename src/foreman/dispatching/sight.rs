@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::super::{Context, ForemanError};
 use crate::core::{ProviderName, Timestamp};
 use crate::db::Conn;
+use crate::dispatch::outcomes::Records;
 use crate::policy::{Does, Policy};
 use crate::refinery::Tank;
 use crate::refinery::store as refinery;
@@ -13,6 +14,8 @@ use crate::refinery::store as refinery;
 #[derive(Debug, Default)]
 pub(super) struct Sight {
     pub(super) tanks: Vec<Tank>,
+    /// What became of earlier attempts; empty where nothing is to be learned.
+    pub(super) records: Records,
     /// Chance that a window is used up before its reset, by provider, scope and name.
     exhausted: BTreeMap<(ProviderName, String, String), f64>,
     last_starts: BTreeMap<ProviderName, Timestamp>,
@@ -29,6 +32,11 @@ impl Sight {
         let rules = &policy.rules;
         let mut sight = Self {
             tanks,
+            records: if ctx.settings.routing.learn {
+                crate::dispatch::store::load(conn).await?
+            } else {
+                Records::default()
+            },
             ..Self::default()
         };
         if rules.iter().any(|r| r.when.p_exhausted.is_some()) {

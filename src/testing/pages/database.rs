@@ -83,7 +83,7 @@ const TABLES: &[(&str, &str)] = &[
     ),
     (
         "affinity",
-        "How well providers did per type of task; not written by this version.",
+        "What became of the work of each provider and model, per type of task.",
     ),
 ];
 

@@ -10,7 +10,8 @@ use crate::core::{
     Timestamp,
 };
 use crate::depot::{Bead, Convoy};
-use crate::dispatch::affinity::affinity;
+use crate::dispatch::affinity::{Affinity, prior};
+use crate::dispatch::outcomes::Records;
 use crate::dispatch::plan::{Board, Fit, Lane, MAX_LANES, Progress, Window, Work};
 use crate::refinery::{Tank, TankWindow};
 
@@ -18,6 +19,8 @@ use crate::refinery::{Tank, TankWindow};
 pub(crate) struct Ground<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) tanks: &'a [Tank],
+    /// What became of earlier attempts.
+    pub(crate) records: &'a Records,
     pub(crate) now: Timestamp,
     pub(crate) what_if: &'a [WhatIf],
 }
@@ -117,7 +120,7 @@ pub(super) fn board(
             .iter()
             .map(|(name, entry, ..)| {
                 let suits = may(bead, convoy, name, entry);
-                suits.then(|| fit(g.settings, bead, name, entry))
+                suits.then(|| fit(g, bead, name, entry))
             })
             .collect();
         let deps = waits.get(&bead.id).into_iter().flatten();
@@ -218,13 +221,18 @@ fn may(
 
 /// What the bead takes there. One that suits the provider badly is expected to be done more than
 /// once, in proportion to the affinity.
-fn fit(settings: &Settings, bead: &Bead, name: &ProviderName, entry: &ProviderSettings) -> Fit {
+fn fit(g: &Ground<'_>, bead: &Bead, name: &ProviderName, entry: &ProviderSettings) -> Fit {
     let tokens = match bead.estimate().p50 {
         0 => UNKNOWN_TOKENS,
         known => known,
     };
     let suits = entry.kind.map_or(1.0, |kind| {
-        affinity(name, kind, entry, &settings.routing, bead.task_type)
+        let prior = prior(name, kind, entry, &g.settings.routing, bead.task_type);
+        let model = bead.preferred_model.as_ref().or(entry.model.as_ref());
+        let record = g
+            .records
+            .get(name, model.map(String::as_str), bead.task_type);
+        Affinity::of(prior, record, g.now).value
     });
     let tokens = tokens as f64 / suits.clamp(LEAST_AFFINITY, 1.0);
     Fit {
