@@ -162,6 +162,7 @@ fn schemas_are_listed_and_printed() {
     let env = TestEnv::new();
     insta::assert_snapshot!(env.rigs(["schema"]).run().success(), @r"
     KIND             ANSWER OF
+    affinity         dispatch affinity (a list of these)
     bead             bead create, list (a list of these), export (one per line), show, edit, retry ...
     convoy           convoy create, list (a list of these), show, add, pause, resume, cancel, land
     config           config show (a list of these)

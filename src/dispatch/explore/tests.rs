@@ -75,6 +75,8 @@ fn who_is_known_least_is_tried_first_if_they_may_be_as_good() {
     assert_eq!(choice(&equals, LOW, ENOUGH).as_deref(), Some("a"));
 }
 
+type Change = fn(&mut Candidate);
+
 #[test]
 fn what_matters_to_a_person_is_never_used_to_find_out() {
     for stakes in [
@@ -97,7 +99,6 @@ fn what_matters_to_a_person_is_never_used_to_find_out() {
     ] {
         assert_eq!(choice(&three(), stakes, ENOUGH), None, "{stakes:?}");
     }
-    type Change = fn(&mut Candidate);
     let spoil: [Change; 6] = [
         |c| c.preferred = true,
         |c| c.has_session = true,
