@@ -37,5 +37,5 @@ pub(crate) use origin::Origin;
 pub(crate) use paths::Paths;
 pub(crate) use problem::ConfigError;
 pub(crate) use settings::{
-    BudgetSettings, ProviderSettings, RoutingSettings, Settings, WindowLimit,
+    BudgetSettings, ProviderSettings, RoutingSettings, Settings, SimSettings, WindowLimit,
 };

@@ -8,6 +8,7 @@ pub(crate) mod capability;
 pub(crate) mod clock;
 pub(crate) mod convoy_state;
 pub(crate) mod criterion;
+pub(crate) mod dice;
 pub(crate) mod digest;
 pub(crate) mod id;
 pub(crate) mod kind;

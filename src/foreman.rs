@@ -43,6 +43,7 @@ mod recover;
 mod reload;
 mod review;
 pub(crate) mod rules;
+mod simulated;
 pub(crate) mod space;
 mod stage;
 mod stages;

@@ -27,6 +27,7 @@ mod reader;
 mod reset;
 mod rule;
 pub(crate) mod signal;
+pub(crate) mod sim;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -61,7 +62,8 @@ pub(crate) fn command(plan: &RunPlan) -> Result<Spec, ProviderError> {
         | ProviderKind::Openai
         | ProviderKind::Anthropic
         | ProviderKind::Google
-        | ProviderKind::Embedded) => Err(ProviderError::NoProgram { kind }),
+        | ProviderKind::Embedded
+        | ProviderKind::Sim) => Err(ProviderError::NoProgram { kind }),
     }
 }
 
@@ -78,7 +80,8 @@ pub(crate) fn files(plan: &RunPlan) -> Result<Vec<GivenFile>, ProviderError> {
         | ProviderKind::Openai
         | ProviderKind::Anthropic
         | ProviderKind::Google
-        | ProviderKind::Embedded => Ok(Vec::new()),
+        | ProviderKind::Embedded
+        | ProviderKind::Sim => Ok(Vec::new()),
     }
 }
 
@@ -95,7 +98,8 @@ pub(crate) fn default_program(kind: ProviderKind) -> Option<&'static str> {
         | ProviderKind::Openai
         | ProviderKind::Anthropic
         | ProviderKind::Google
-        | ProviderKind::Embedded => None,
+        | ProviderKind::Embedded
+        | ProviderKind::Sim => None,
     }
 }
 
@@ -111,7 +115,8 @@ pub(crate) fn version_args(kind: ProviderKind) -> &'static [&'static str] {
         | ProviderKind::Openai
         | ProviderKind::Anthropic
         | ProviderKind::Google
-        | ProviderKind::Embedded => &[],
+        | ProviderKind::Embedded
+        | ProviderKind::Sim => &[],
     }
 }
 
@@ -130,7 +135,8 @@ pub(crate) fn default_windows(kind: ProviderKind, entry: &ProviderSettings) -> V
         | ProviderKind::Openai
         | ProviderKind::Anthropic
         | ProviderKind::Google
-        | ProviderKind::Embedded => Vec::new(),
+        | ProviderKind::Embedded
+        | ProviderKind::Sim => Vec::new(),
     }
 }
 
@@ -164,6 +170,7 @@ pub(crate) fn log_after_run(kind: ProviderKind, spec: &Spec, session: &str) -> O
         | ProviderKind::Openai
         | ProviderKind::Anthropic
         | ProviderKind::Google
-        | ProviderKind::Embedded => None,
+        | ProviderKind::Embedded
+        | ProviderKind::Sim => None,
     }
 }

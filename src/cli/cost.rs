@@ -90,6 +90,7 @@ fn text(page: &mut Page, cost: &Cost, now: Timestamp) {
         runs,
         unpriced_runs,
         estimated_runs,
+        simulated_runs,
         ..
     } = cost.total;
     let runs_of = |n: u64| {
@@ -108,6 +109,18 @@ fn text(page: &mut Page, cost: &Cost, now: Timestamp) {
             ),
         );
     }
+    if simulated_runs > 0 {
+        page.styled(
+            BOLD,
+            format!(
+                "{} only simulated: what they used was made up.",
+                match simulated_runs {
+                    1 => format!("{} was", runs_of(1)),
+                    n => format!("{} were", runs_of(n)),
+                }
+            ),
+        );
+    }
     if estimated_runs > 0 {
         page.styled(
             BOLD,
@@ -122,6 +135,7 @@ fn text(page: &mut Page, cost: &Cost, now: Timestamp) {
 fn line(table: &mut Table, key: &str, sum: &Sum, name: Option<&str>) {
     let u = &sum.usage;
     let price = match sum.unpriced_runs {
+        _ if sum.simulated_runs == sum.runs && sum.runs > 0 => "simulated".to_owned(),
         n if n == sum.runs => "unknown".to_owned(),
         0 => u.cost_micro_usd.to_string(),
         _ => format!("{} + unknown", u.cost_micro_usd),

@@ -121,7 +121,8 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
                         | ProviderKind::Openai
                         | ProviderKind::Anthropic
                         | ProviderKind::Google
-                        | ProviderKind::Embedded => "",
+                        | ProviderKind::Embedded
+                        | ProviderKind::Sim => "",
                     }
                 ));
             }

@@ -61,6 +61,9 @@ async fn views(
         .iter()
         .zip(forecasts)
         .map(|(tank, forecast)| TankView {
+            simulated: settings
+                .iter()
+                .any(|s| s.simulated && s.provider == tank.provider),
             forecast: Some(forecast),
             ..tank.view(now)
         });

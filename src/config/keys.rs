@@ -6,7 +6,7 @@ use super::problem::Problem;
 use super::settings::{
     AssayerSettings, BudgetSettings, ForemanSettings, GateSettings, GeneralSettings,
     NotifySettings, Price, ProviderBudget, ProviderSettings, ReserveHours, RoutingSettings,
-    Settings, SourcesSettings, WindowLimit,
+    Settings, SimSettings, SourcesSettings, WindowLimit,
 };
 use super::tree::{Content, Node};
 use crate::core::suggest::nearest;
@@ -24,6 +24,7 @@ fn known(path: &[&str]) -> Option<&'static [&'static str]> {
         ["providers", _, "limits", _] => Some(fields_of::<WindowLimit>()),
         ["providers", _, "reserve_hours", _] => Some(fields_of::<ReserveHours>()),
         ["providers", _, "budget"] => Some(fields_of::<ProviderBudget>()),
+        ["providers", _, "sim"] => Some(fields_of::<SimSettings>()),
         ["providers", _, "affinity"] | ["routing", "affinity", _] => {
             Some(crate::core::TaskType::WORDS)
         }

@@ -31,9 +31,6 @@ const SERVICES: &[(&str, &str, &str)] = &[
     ("grok", "https://api.x.ai/v1", "XAI_API_KEY"),
 ];
 
-/// Kinds of later versions.
-const LATER_KINDS: &[&str] = &["sim"];
-
 /// Services whose key variable is set, as (name, variable).
 pub(crate) fn services_with_key(env: &Env) -> Vec<(&'static str, &'static str)> {
     let mut found: Vec<(&str, &str)> = SERVICES
@@ -45,54 +42,33 @@ pub(crate) fn services_with_key(env: &Env) -> Vec<(&'static str, &'static str)> 
     found
 }
 
-/// Fills in what the names of the entries imply. Entries of a kind that a later version brings
-/// are refused, or taken out where they are disabled.
+/// Fills in what the names of the entries imply.
 pub(crate) fn complete(providers: &mut Table, env: &Env) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    providers.retain(|name, node| match entry(name, node, env) {
-        Ok(keep) => keep,
-        Err(problem) => {
-            problems.push(problem);
-            true
-        }
-    });
-    problems
+    let entries = providers.iter_mut();
+    entries
+        .filter_map(|(name, node)| entry(name, node, env).err())
+        .collect()
 }
 
-/// Whether the entry stays.
-fn entry(name: &str, node: &mut Node, env: &Env) -> Result<bool, Problem> {
+fn entry(name: &str, node: &mut Node, env: &Env) -> Result<(), Problem> {
     let origin = node.origin.clone();
     let key = format!("providers.{}", crate::core::text::one_line(name, 70));
     name.parse::<crate::core::ProviderName>()
         .map_err(|e| Problem::new(&origin, &key, e.to_string()))?;
     let Some(table) = node.as_table_mut() else {
-        return Ok(true);
+        return Ok(());
     };
     let word = match table.get("kind") {
         // A kind that is no text is a type error, told when the entry is read.
         Some(kind) => match kind.as_str() {
             Some(word) => word.to_owned(),
-            None => return Ok(true),
+            None => return Ok(()),
         },
         None => match SERVICES.iter().find(|(service, ..)| *service == name) {
             Some(_) => "openai".to_owned(),
             None => name.to_owned(),
         },
     };
-    if LATER_KINDS.contains(&word.as_str()) {
-        let disabled = table
-            .get("enabled")
-            .is_some_and(|node| node.to_value() == toml::Value::Boolean(false));
-        if disabled {
-            return Ok(false);
-        }
-        return Err(Problem::new(
-            &origin,
-            &key,
-            format!("kind `{word}` belongs to a later version of rigs"),
-        )
-        .hint("remove the entry, or set `enabled = false` in it"));
-    }
     let Ok(kind) = word.parse::<ProviderKind>() else {
         return Err(no_kind(table, &origin, &key, &word));
     };
@@ -100,7 +76,7 @@ fn entry(name: &str, node: &mut Node, env: &Env) -> Result<bool, Problem> {
         .entry("kind".to_owned())
         .or_insert_with(|| Node::leaf(word, Origin::BuiltIn));
     endpoint(name, kind, table, env);
-    Ok(true)
+    Ok(())
 }
 
 fn no_kind(table: &Table, origin: &Origin, key: &str, word: &str) -> Problem {
@@ -152,7 +128,8 @@ fn endpoint(name: &str, kind: ProviderKind, table: &mut Table, env: &Env) {
         | ProviderKind::Gemini
         | ProviderKind::Opencode
         | ProviderKind::Command
-        | ProviderKind::Embedded => {}
+        | ProviderKind::Embedded
+        | ProviderKind::Sim => {}
     }
 }
 
@@ -237,21 +214,14 @@ mod tests {
 
     #[test]
     fn other_names_need_a_kind_and_kinds_must_exist() {
-        let (_, problems) = completed("[mine]\n[other]\nkind = \"cluade\"\n[sim]\n");
+        let (_, problems) = completed("[mine]\n[other]\nkind = \"cluade\"\n");
         assert_eq!(
             problems,
             [
                 "needs a `kind`, because its name is none",
                 "unknown kind `cluade`",
-                "kind `sim` belongs to a later version of rigs",
             ]
         );
-    }
-
-    #[test]
-    fn a_disabled_entry_of_a_later_version_is_taken_out() {
-        let (value, problems) = completed("[sim]\nenabled = false\n");
-        assert_eq!((value.to_string(), problems), ("{}".into(), vec![]));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod amounts;
 mod budget;
 mod notify;
+mod sim;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::amounts::{Price, ReserveHours, WindowLimit};
 pub(crate) use self::budget::{BudgetSettings, ProviderBudget};
 pub(crate) use self::notify::{NotifySettings, Occasion};
+pub(crate) use self::sim::{SimEdits, SimSettings};
 use crate::core::time::Span;
 use crate::core::{Capability, Permission, ProviderKind, ProviderName, Strategy, TaskType};
 
@@ -122,6 +124,8 @@ pub(crate) struct ProviderSettings {
     pub(crate) limits: Vec<WindowLimit>,
     /// What rigs may spend here; see below.
     pub(crate) budget: ProviderBudget,
+    /// Of kind `sim`: how its runs go; see below.
+    pub(crate) sim: SimSettings,
 }
 
 /// Affinity per task type, 0 to 1.
@@ -166,6 +170,7 @@ impl Default for ProviderSettings {
             allow_token_reading: false,
             limits: Vec::new(),
             budget: ProviderBudget::default(),
+            sim: SimSettings::default(),
         }
     }
 }

@@ -123,7 +123,7 @@ pub(crate) fn render(found: &Detected) -> String {
 
 const PROVIDER_KEYS: &str = r#"
 # More keys of a provider (the kinds: claude, codex, gemini, opencode, command, ollama, openai, anthropic,
-# google, embedded):
+# google, embedded, sim):
 # [providers.NAME]
 # kind = "openai"             # not needed when NAME is a kind
 # enabled = true

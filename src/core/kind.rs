@@ -25,8 +25,14 @@ word_enum! {
         Google = "google",
         /// A GGUF model inside this process.
         Embedded = "embedded",
+        /// Nothing: runs are made up inside this process, for rehearsals.
+        Sim = "sim",
     }
 }
+
+/// The model of every simulated run: in the store, and so in each answer, nothing of it can be
+/// taken for the real thing.
+pub(crate) const SIMULATED: &str = "simulated";
 
 /// What is behind a provider, as far as running it goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +45,8 @@ pub(crate) enum Way {
     Http,
     /// This process.
     Inside,
+    /// Nothing at all.
+    Nobody,
 }
 
 impl ProviderKind {
@@ -48,13 +56,14 @@ impl ProviderKind {
             Self::Command => Way::Program,
             Self::Ollama | Self::Openai | Self::Anthropic | Self::Google => Way::Http,
             Self::Embedded => Way::Inside,
+            Self::Sim => Way::Nobody,
         }
     }
 
     /// What a provider of this kind can do unless its entry says otherwise.
     pub(crate) fn capabilities(self) -> &'static [Capability] {
         match self.way() {
-            Way::Agent | Way::Program => &[Capability::Text, Capability::Edit],
+            Way::Agent | Way::Program | Way::Nobody => &[Capability::Text, Capability::Edit],
             Way::Http | Way::Inside => &[Capability::Text],
         }
     }

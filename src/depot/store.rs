@@ -20,7 +20,7 @@ mod trust;
 pub(crate) use approve::{approve, to_review};
 pub(crate) use attempts::{
     PastRow, attempts_of, bead_of_marker, complete_record, end_attempt, last_attempt, past_runs,
-    refused_by, running_attempts, session_started, started_run,
+    refused_by, running_attempts, session_started, simulated_work, started_run,
 };
 pub(crate) use beads::{
     add_dependency, dependencies_of, get, insert, list, status_counts, touched,

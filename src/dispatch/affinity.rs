@@ -133,7 +133,8 @@ fn built_in(kind: ProviderKind, task: TaskType) -> f64 {
         | ProviderKind::Command
         | ProviderKind::Openai
         | ProviderKind::Anthropic
-        | ProviderKind::Google => 0.5,
+        | ProviderKind::Google
+        | ProviderKind::Sim => 0.5,
         ProviderKind::Ollama | ProviderKind::Embedded => 0.3,
     }
 }

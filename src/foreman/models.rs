@@ -115,6 +115,9 @@ async fn make(
         | ProviderKind::Gemini
         | ProviderKind::Opencode
         | ProviderKind::Command => Err(unusable(format!("kind {} runs as a program", p.kind))),
+        ProviderKind::Sim => Err(unusable(
+            "it answers nothing: it only simulates runs".into(),
+        )),
     }
 }
 

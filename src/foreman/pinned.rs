@@ -48,7 +48,7 @@ fn program_name(kind: ProviderKind, entry: &ProviderSettings) -> Option<String> 
     match kind.way() {
         Way::Agent => given.or_else(|| crate::provider::default_program(kind).map(str::to_owned)),
         Way::Program => Some(given.unwrap_or_default()),
-        Way::Http | Way::Inside => None,
+        Way::Http | Way::Inside | Way::Nobody => None,
     }
 }
 

@@ -35,7 +35,8 @@ pub(crate) async fn backends(ctx: &Context) -> (Vec<Backend>, Vec<String>) {
             | ProviderKind::Codex
             | ProviderKind::Gemini
             | ProviderKind::Opencode
-            | ProviderKind::Command => false,
+            | ProviderKind::Command
+            | ProviderKind::Sim => false,
         };
         let gone = p.unusable.is_some() && !named;
         if !fits || gone || found.iter().any(|(f, _)| f.name == name.as_str()) {

@@ -15,7 +15,7 @@ pub(crate) use self::watch::halted;
 use super::again::again;
 use super::stage::{Job, Leash, Note, RunReport, Said};
 use super::worktree::{self, NoPlace, Place};
-use super::{Context, models, pinned};
+use super::{Context, models, pinned, simulated};
 use crate::config::ProviderSettings;
 use crate::core::text::one_line;
 use crate::core::{ProviderKind, Usage, Zone};
@@ -61,6 +61,9 @@ pub(crate) async fn run(
             })
             .await;
             let mut report = match ctx.provider(&job.provider) {
+                Ok(p) if p.kind == ProviderKind::Sim => {
+                    simulated::run(&ctx, &job, &place, p, &tell, leash).await
+                }
                 Ok(p) if p.program.is_some() => run_program(&ctx, &job, &place, &tell, leash).await,
                 Ok(_) => models::run_model(&ctx, &job, &tell, leash).await,
                 Err(error) => not_started("provider.unknown", &error.to_string()),

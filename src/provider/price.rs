@@ -133,8 +133,9 @@ pub(crate) fn with_cost(
         return used;
     }
     let rates = match (&entry.price, kind) {
+        // What never happened costs nothing, whatever the entry says.
+        (_, ProviderKind::Sim) | (None, ProviderKind::Ollama | ProviderKind::Embedded) => None,
         (Some(price), _) => Some(Rates::given(price)),
-        (None, ProviderKind::Ollama | ProviderKind::Embedded) => None,
         (
             None,
             ProviderKind::Claude

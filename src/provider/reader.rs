@@ -72,7 +72,8 @@ impl Reader {
             | ProviderKind::Openai
             | ProviderKind::Anthropic
             | ProviderKind::Google
-            | ProviderKind::Embedded => None,
+            | ProviderKind::Embedded
+            | ProviderKind::Sim => None,
         }
     }
 

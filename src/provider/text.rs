@@ -26,7 +26,8 @@ pub(crate) fn classify(
         | ProviderKind::Codex
         | ProviderKind::Gemini
         | ProviderKind::Opencode
-        | ProviderKind::Command => &[],
+        | ProviderKind::Command
+        | ProviderKind::Sim => &[],
     };
     let decided = first(&[table, REST], &facts(error));
     let (name, class) = decided.map_or(("not_understood", Class::Broken), |r| (r.name, r.class));

@@ -18,7 +18,6 @@ mod analogs;
 mod backtest;
 mod bursts;
 mod calibration;
-mod dice;
 pub(crate) mod file;
 mod history;
 mod model;

@@ -15,6 +15,8 @@ use crate::core::{ProviderName, Timestamp};
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct TankView {
     pub(crate) provider: ProviderName,
+    /// Whether its runs are only simulated, so that nothing here is anybody's capacity.
+    pub(crate) simulated: bool,
     pub(crate) health: Health,
     /// Share left in the window with the least, 0 to 1; null when unknown.
     pub(crate) ratio: Option<f64>,
@@ -73,6 +75,7 @@ impl Tank {
     pub(crate) fn view(&self, now: Timestamp) -> TankView {
         TankView {
             provider: self.provider.clone(),
+            simulated: false,
             health: self.health,
             ratio: self.ratio.map(|r| (r * 1000.0).round() / 1000.0),
             next_reset: self.next_reset,

@@ -7,7 +7,7 @@ use super::stored::Stored;
 use super::window::Window;
 use crate::config::{LimitKind, ProviderSettings};
 use crate::core::words::word_enum;
-use crate::core::{ProviderName, Timestamp};
+use crate::core::{ProviderKind, ProviderName, Timestamp};
 use crate::provider::{Scope, default_windows};
 
 word_enum! {
@@ -25,6 +25,8 @@ word_enum! {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TankSettings {
     pub(crate) provider: ProviderName,
+    /// Nobody is behind it.
+    pub(crate) simulated: bool,
     pub(crate) limits: Vec<Frame>,
     pub(crate) threshold_yellow: f64,
     pub(crate) threshold_red: f64,
@@ -47,6 +49,7 @@ impl TankSettings {
         limits.push(Frame::slots(entry.max_parallel));
         Self {
             provider: name.clone(),
+            simulated: entry.kind == Some(ProviderKind::Sim),
             limits,
             threshold_yellow: entry.threshold_yellow,
             threshold_red: entry.threshold_red,

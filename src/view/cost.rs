@@ -39,6 +39,8 @@ pub(crate) struct Sum {
     /// Of these, attempts of which no cost is known: subscriptions, local models, programs that
     /// report none.
     pub(crate) unpriced_runs: u64,
+    /// Of these, attempts that were only simulated: their tokens were never used, their cost is 0.
+    pub(crate) simulated_runs: u64,
     /// Of these, attempts that were charged with an estimate, because nobody reported their use.
     pub(crate) estimated_runs: u64,
 }
@@ -57,6 +59,7 @@ pub(crate) async fn cost(conn: &mut Conn, by: By, since: Timestamp) -> Result<Co
             usage: total.usage + sum.usage,
             runs: total.runs + sum.runs,
             unpriced_runs: total.unpriced_runs + sum.unpriced_runs,
+            simulated_runs: total.simulated_runs + sum.simulated_runs,
             estimated_runs: total.estimated_runs + sum.estimated_runs,
         };
         rows.push(CostRow {
@@ -93,6 +96,7 @@ impl From<&Spent> for Sum {
             usage: spent.usage,
             runs: spent.runs,
             unpriced_runs: spent.unpriced,
+            simulated_runs: spent.simulated,
             estimated_runs: spent.estimated,
         }
     }

@@ -50,6 +50,7 @@ fn tanks_show_what_is_known_and_what_is_not() {
     insta::assert_snapshot!(env.rigs(["--json", "tank", "status", "claude"]).run(), @r#"
     {
       "provider": "claude",
+      "simulated": false,
       "health": "green",
       "ratio": 1.0,
       "next_reset": null,

@@ -83,7 +83,7 @@ fn what_would_not_be_valid_is_refused_and_the_file_stays() {
     insta::assert_snapshot!(env.rigs(["provider", "add", "mine"]).run(), @r#"
     ------- stderr -------
     error: this would not be valid: $ROOT/rigs/config.toml:11:12: `providers.mine`: needs a `kind`, because its name is none
-      hint: add kind = "..." with one of: claude, codex, gemini, opencode, command, ollama, openai, anthropic, google, embedded
+      hint: add kind = "..." with one of: claude, codex, gemini, opencode, command, ollama, openai, anthropic, google, embedded, sim
       hint: the file is unchanged
     [exit status: 5]
     "#);

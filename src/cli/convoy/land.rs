@@ -5,7 +5,7 @@ mod pull_request;
 use super::super::{App, Ended, Exit, Failure, Kind, find, repo};
 use crate::core::ConvoyId;
 use crate::core::text::count;
-use crate::db::{Db, DbError, Mode};
+use crate::db::{Conn, Db, DbError, Mode};
 use crate::depot::{Act, Convoy, DepotError, Progress, store};
 use crate::foreman::crash::{self, Side};
 use crate::git::{Landed, Message, Refusal, Repo};
@@ -63,6 +63,7 @@ pub(crate) async fn land(
         let convoy = store::convoy(&mut conn, id)
             .await?
             .ok_or_else(|| DepotError::NoConvoy(id.clone()))?;
+        real(&mut conn, id).await?;
         (convoy, store::progress(&mut conn, id).await?)
     };
     finished(&convoy, &progress, partial)?;
@@ -135,6 +136,17 @@ fn no_repository(id: &ConvoyId) -> Failure {
 
 fn short(commit: &str) -> &str {
     commit.get(..10).unwrap_or(commit)
+}
+
+/// What was only simulated stays on the convoy's own branch.
+async fn real(conn: &mut Conn, id: &ConvoyId) -> Result<(), Failure> {
+    let Some(bead) = store::simulated_work(conn, id).await? else {
+        return Ok(());
+    };
+    let message = format!("{id} holds work that was only simulated, of {bead} for one");
+    Err(Failure::new(Kind::NotPossible, message).hint(format!(
+        "`rigs convoy diff {id}` shows it; for the real thing plan the goal again with another provider"
+    )))
 }
 
 fn finished(convoy: &Convoy, progress: &Progress, partial: bool) -> Result<(), Failure> {

@@ -21,6 +21,7 @@ Examples:
   rigs provider add work --kind claude --config-home ~/.claude-work
   rigs provider add deepseek --model deepseek-chat
   rigs provider add lab --kind openai --base-url http://127.0.0.1:8080/v1 --model qwen
+  rigs provider add rehearsal --kind sim
   rigs provider add mine --kind command -- mytool --model {model} --dir {workdir}")]
 pub(crate) struct Args {
     /// Name of the provider, as beads and commands will use it

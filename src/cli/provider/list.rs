@@ -1,6 +1,6 @@
 //! `rigs provider list`
 
-use super::super::page::{BAD, DIM, GOOD, PLAIN, Table, cell};
+use super::super::page::{BAD, DIM, GOOD, PLAIN, Table, WARN, cell};
 use super::super::{App, Ended, Exit};
 use crate::core::Way;
 use crate::view;
@@ -36,6 +36,7 @@ pub(crate) fn run(_: &Args, app: &mut App) -> Ended {
                 (true, Some(_)) => ("unusable", BAD),
                 // Whether a server answers is seen when it is asked.
                 (true, None) if over_http => ("untested", PLAIN),
+                (true, None) if p.kind.way() == Way::Nobody => ("simulated", WARN),
                 (true, None) => ("ready", GOOD),
             };
             let can: Vec<&str> = p.capabilities.iter().map(|c| c.as_str()).collect();

@@ -139,6 +139,7 @@ impl Test<'_> {
                 self.endpoint(kind).await
             }
             ProviderKind::Embedded => self.embedded(),
+            ProviderKind::Sim => self.simulated(),
         }
     }
 
@@ -204,7 +205,8 @@ impl Test<'_> {
             | ProviderKind::Command
             | ProviderKind::Ollama
             | ProviderKind::Openai
-            | ProviderKind::Embedded => {
+            | ProviderKind::Embedded
+            | ProviderKind::Sim => {
                 let url = url.unwrap_or_default();
                 let models = match OpenAi::new(&url, model, key) {
                     Ok(server) => server.models(clock).await,
@@ -260,6 +262,12 @@ impl Test<'_> {
         }
     }
 
+    fn simulated(&mut self) -> bool {
+        let said = "nothing is asked and nothing is paid: its runs are made up inside rigs";
+        self.passed("simulated", said);
+        true
+    }
+
     fn no_key(&mut self, error: &str) -> bool {
         self.failed(
             "key",
@@ -296,7 +304,8 @@ impl Test<'_> {
                 | ProviderKind::Openai
                 | ProviderKind::Anthropic
                 | ProviderKind::Google
-                | ProviderKind::Embedded => "install it, or give its absolute path as `command`",
+                | ProviderKind::Embedded
+                | ProviderKind::Sim => "install it, or give its absolute path as `command`",
             };
             return self.failed("program", format!("`{wanted}` is not in PATH"), hint);
         };

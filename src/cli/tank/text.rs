@@ -74,8 +74,20 @@ fn tightest(tank: &TankView) -> Option<&WindowView> {
         })
 }
 
+/// Of a tank with nobody behind it.
+const SIMULATED: &str = "simulated, nobody's capacity";
+
 /// What a person should know first: what is paused, else what is not known.
 fn note(tank: &TankView, now: Timestamp) -> String {
+    let said = known(tank, now);
+    match (tank.simulated, said.as_str()) {
+        (false, _) => said,
+        (true, "") => SIMULATED.to_owned(),
+        (true, said) => format!("{SIMULATED}; {said}"),
+    }
+}
+
+fn known(tank: &TankView, now: Timestamp) -> String {
     if let Some(circuit) = tank.circuits.first() {
         return format!("{} {}: {}", circuit.scope, circuit.state, circuit.reason);
     }
@@ -177,6 +189,7 @@ fn used(w: &WindowView) -> String {
 pub(crate) fn show(page: &mut Page, tank: &TankView, now: Timestamp) {
     page.styled(BOLD, tank.provider.as_str());
     page.fields(&[
+        ("simulated", tank.simulated.then(|| SIMULATED.to_owned())),
         ("health", Some(tank.health.to_string())),
         ("left", Some(left(tank))),
         (

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Checker, affinity};
-use crate::config::settings::{Command, ProviderSettings, WindowLimit};
+use crate::config::settings::{Command, ProviderSettings, SimSettings, WindowLimit};
 use crate::core::redact::redact;
 use crate::core::{Length, LimitKind, LimitUnit, ProviderKind, Way};
 
@@ -76,6 +76,7 @@ pub(super) fn entry(c: &mut Checker<'_>, name: &str, p: &ProviderSettings) {
             "must be US dollars per million tokens, 0 or more",
         );
     }
+    simulated(c, name, kind, p);
     for (i, hours) in p.reserve_hours.iter().enumerate() {
         let path = ["providers", name, "reserve_hours", &i.to_string()];
         c.ratio(hours.share, &path);
@@ -88,6 +89,58 @@ pub(super) fn entry(c: &mut Checker<'_>, name: &str, p: &ProviderSettings) {
     for (i, limit) in p.limits.iter().enumerate() {
         window(c, &["providers", name, "limits", &i.to_string()], limit);
     }
+}
+
+/// What a simulated run is drawn from. What never happened has no price and no key.
+fn simulated(c: &mut Checker<'_>, name: &str, kind: ProviderKind, p: &ProviderSettings) {
+    let sim = &p.sim;
+    if kind != ProviderKind::Sim {
+        c.require(
+            *sim == SimSettings::default(),
+            &["providers", name, "sim"],
+            "is for kind `sim` only",
+        );
+        return;
+    }
+    let key = |key| ["providers", name, "sim", key];
+    c.require(
+        p.price.is_none(),
+        &["providers", name, "price"],
+        "has no meaning for kind `sim`, whose runs cost nothing",
+    );
+    c.require(
+        sim.tokens_p50
+            .is_none_or(|n| (1..=1_000_000_000).contains(&n)),
+        &key("tokens_p50"),
+        "must be between 1 and 1,000,000,000",
+    );
+    for (field, sigma) in [
+        ("tokens_sigma", sim.tokens_sigma),
+        ("seconds_sigma", sim.seconds_sigma),
+    ] {
+        let fine = (0.0..=3.0).contains(&sigma);
+        c.require(fine, &key(field), "must be between 0 and 3");
+    }
+    c.require(
+        (0.0..=86_400.0).contains(&sim.seconds_p50),
+        &key("seconds_p50"),
+        "must be between 0 and 86400, a day",
+    );
+    c.require(
+        (1..=604_800).contains(&sim.wall_seconds),
+        &key("wall_seconds"),
+        "must be between 1 and 604800, a week",
+    );
+    let shares = sim.shares();
+    for (field, share) in shares {
+        c.ratio(share, &key(field));
+    }
+    let sum: f64 = shares.iter().map(|(_, share)| share).sum();
+    c.require(
+        sum <= 1.0 + 1e-9,
+        &["providers", name, "sim"],
+        "gives shares of runs that are more than 1 together",
+    );
 }
 
 /// Keys are named, never written down. A refused value is not repeated: it may be the key.

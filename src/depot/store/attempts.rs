@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use super::Result;
-use crate::core::{AttemptId, BeadId, Complexity, ProviderName, TaskType, Timestamp};
+use crate::core::{
+    AttemptId, BeadId, Complexity, ConvoyId, ProviderName, TaskType, Timestamp, kind::SIMULATED,
+};
 use crate::db::{Conn, EventType, NewEvent, events};
 use crate::depot::{Act, Attempt, AttemptEnd, Completion, Verdict};
 
@@ -188,7 +190,7 @@ pub(crate) struct PastRow {
     pub(crate) completed_at: Timestamp,
 }
 
-/// The newest successful runs of a kind of task.
+/// The newest successful runs of a kind of task, simulated ones left out.
 pub(crate) async fn past_runs(
     conn: &mut Conn,
     task_type: TaskType,
@@ -198,10 +200,23 @@ pub(crate) async fn past_runs(
         "SELECT c.provider, c.model, c.task_type, c.complexity, c.actual_tokens, c.completed_at,
             a.worktree IS NOT NULL AND a.base_commit IS NOT NULL AS agent
          FROM completions c JOIN attempts a ON a.id = c.attempt_id
-         WHERE c.task_type = ?1 AND c.success = 1 ORDER BY c.completed_at DESC LIMIT ?2",
+         WHERE c.task_type = ?1 AND c.success = 1 AND c.model IS NOT ?3 ORDER BY c.completed_at DESC LIMIT ?2",
     )
     .bind(task_type)
     .bind(limit)
+    .bind(SIMULATED)
     .fetch_all(conn)
+    .await?)
+}
+
+/// A bead of the convoy with work that was only simulated.
+pub(crate) async fn simulated_work(conn: &mut Conn, convoy: &ConvoyId) -> Result<Option<BeadId>> {
+    Ok(sqlx::query_scalar(
+        "SELECT b.id FROM beads b JOIN attempts a ON a.bead_id = b.id
+         WHERE b.convoy_id = ?1 AND a.model = ?2 AND a.commit_id IS NOT NULL LIMIT 1",
+    )
+    .bind(convoy)
+    .bind(SIMULATED)
+    .fetch_optional(conn)
     .await?)
 }

@@ -33,7 +33,7 @@ pub(super) fn candidates(g: &Ground<'_>, bead: &Ready, last: Option<&Attempt>) -
         let mut candidate = candidate(g, bead, last, name, p);
         let facts = facts(g, bead, name, candidate.model.as_deref());
         let verdict = evaluate(g.policy, &facts, g.now);
-        if let Some(model) = verdict.modify.model.clone() {
+        if let Some(model) = verdict.modify.model.clone().filter(|_| !is_simulated(p)) {
             candidate.room = room_of(g, bead, name, p, Some(&model));
             candidate.affinity = affinity(g, bead, name, p, Some(&model));
             candidate.model = Some(model);
@@ -109,10 +109,17 @@ fn wanted(bead: &Ready) -> Option<&ProviderName> {
 
 /// The model that the bead would get there.
 pub(super) fn model_for(bead: &Ready, name: &ProviderName, p: &Provider) -> Option<String> {
+    if is_simulated(p) {
+        return Some(crate::core::kind::SIMULATED.to_owned());
+    }
     bead.preferred_model
         .clone()
         .filter(|_| wanted(bead).is_none_or(|wants| wants == name))
         .or_else(|| p.entry.model.clone())
+}
+
+fn is_simulated(p: &Provider) -> bool {
+    p.kind == ProviderKind::Sim
 }
 
 /// What tank and budgets leave.
@@ -130,6 +137,15 @@ fn room_of(
     {
         return Room::Never {
             reason: "the goal is for another provider".into(),
+        };
+    }
+    // Nobody wants made-up work among the real one that did not ask for it.
+    if is_simulated(p) && wanted(bead) != Some(name) && !g.ctx.providers.values().all(is_simulated)
+    {
+        return Room::Never {
+            reason: format!(
+                "it only simulates, and does so for what names it: `--provider {name}`"
+            ),
         };
     }
     let tank = g.sight.tank(name);
@@ -163,7 +179,7 @@ fn unbilled(p: &Provider) -> Option<MicroUsd> {
     let has_key =
         e.api_key_env.is_some() || e.api_key_file.is_some() || e.api_key_command.is_some();
     let is_free = match p.kind {
-        ProviderKind::Ollama | ProviderKind::Embedded => true,
+        ProviderKind::Ollama | ProviderKind::Embedded | ProviderKind::Sim => true,
         ProviderKind::Claude | ProviderKind::Codex | ProviderKind::Gemini => !has_key,
         ProviderKind::Openai
         | ProviderKind::Anthropic

@@ -60,7 +60,8 @@ impl Continuation {
         // alone when it goes on, which the API need not take.
         let sound = sound && (p.kind != ProviderKind::Gemini || last.status == "done");
         let worn = refused.is_worn(&last.provider);
-        let same = last.provider == *name && p.program.is_some() && !worn;
+        let has_sessions = p.program.is_some() || p.kind == ProviderKind::Sim;
+        let same = last.provider == *name && has_sessions && !worn;
         Self {
             keeps_worktree: !worn || last.provider == *name,
             session: last.session_id.clone().filter(|_| sound && same),

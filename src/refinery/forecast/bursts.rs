@@ -2,9 +2,9 @@
 //! drawn from those that lasted as long, and new ones begin as often as at this time of day and
 //! week in the past, each as large as one of the past.
 
-use super::dice::Dice;
 use super::history::{History, OLDEST, hours_apart, is_weekend};
 use super::spread::Spread;
+use crate::core::dice::Dice;
 
 /// Uses closer than this, in seconds, are one burst.
 const GAP: f64 = 150.0;

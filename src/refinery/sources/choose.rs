@@ -96,7 +96,8 @@ fn target(name: &ProviderName, entry: &ProviderSettings, env: &Env) -> Target {
             | ProviderKind::Command
             | ProviderKind::Anthropic
             | ProviderKind::Google
-            | ProviderKind::Embedded,
+            | ProviderKind::Embedded
+            | ProviderKind::Sim,
         )
         | None => {}
     }

@@ -24,8 +24,10 @@ pub(crate) struct Spent {
     pub(crate) usage: Usage,
     /// Attempts that used anything.
     pub(crate) runs: u64,
-    /// Of these, attempts of which no cost is known.
+    /// Of these, attempts of which no cost is known; of simulated ones it is: none.
     pub(crate) unpriced: u64,
+    /// Of these, attempts that were only simulated.
+    pub(crate) simulated: u64,
     /// Of these, attempts charged with an estimate, wholly or in part: nobody reported their use.
     pub(crate) estimated: u64,
 }
@@ -42,6 +44,7 @@ struct Row {
     runs: i64,
     unpriced: i64,
     estimated: i64,
+    simulated: i64,
 }
 
 macro_rules! spent {
@@ -49,12 +52,14 @@ macro_rules! spent {
         concat!(
             "SELECT key, sum(requests) AS requests, sum(input) AS input, sum(output) AS output,
                  sum(cache_read) AS cache_read, sum(cache_write) AS cache_write, sum(cost) AS cost,
-                 count(*) AS runs, sum(cost = 0) AS unpriced, sum(estimated) AS estimated
+                 count(*) AS runs, sum(cost = 0 AND NOT simulated) AS unpriced, sum(estimated) AS estimated,
+                 sum(simulated) AS simulated
              FROM (SELECT ",
             $key,
             " AS key, sum(requests) AS requests, sum(input) AS input, sum(output) AS output,
                    sum(cache_read) AS cache_read, sum(cache_write) AS cache_write,
-                   sum(cost_micro_usd) AS cost, max(source = 'estimate') AS estimated
+                   sum(cost_micro_usd) AS cost, max(source = 'estimate') AS estimated,
+                   max(model IS 'simulated') AS simulated
                  FROM usage WHERE at >= ?1 GROUP BY 1, attempt_id
                  HAVING sum(requests) + sum(tokens) + sum(cache_read) + sum(cost_micro_usd) > 0)
              GROUP BY key ORDER BY key"
@@ -92,6 +97,7 @@ impl Row {
             runs: count(self.runs),
             unpriced: count(self.unpriced),
             estimated: count(self.estimated),
+            simulated: count(self.simulated),
         }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::config::settings::{
     AssayerSettings, BudgetSettings, ForemanSettings, GateSettings, GeneralSettings,
-    NotifySettings, ProviderBudget, ProviderSettings, ReserveHours, RoutingSettings,
+    NotifySettings, ProviderBudget, ProviderSettings, ReserveHours, RoutingSettings, SimSettings,
     SourcesSettings, WindowLimit,
 };
 
@@ -36,9 +36,10 @@ only you can read, `api_key_command` a program that prints it.
 
 const NAMES: &str = "
 NAME is yours to choose. Where it is a kind's name (`claude`, `codex`, `command`, `ollama`,
-`openai`, `embedded`), `kind` may be left out; `deepseek`, `openrouter`, `groq`, `together` and
+`openai`, `embedded`, `sim`), `kind` may be left out; `deepseek`, `openrouter`, `groq`, `together` and
 `xai` are of kind `openai` and bring their address and the name of their key's variable.
-[agent-providers.md](agent-providers.md) and [command-provider.md](command-provider.md) say more.
+[agent-providers.md](agent-providers.md), [command-provider.md](command-provider.md) and
+[simulated-provider.md](simulated-provider.md) say more.
 ";
 
 const OLD: &str = "
@@ -67,6 +68,10 @@ limits = [
     { kind = \"balance\", unit = \"micro_usd\", amount = 20000000 },
 ]
 ```
+";
+
+const SIM: &str = "
+How the runs of a provider of kind `sim` go; [simulated-provider.md](simulated-provider.md).
 ";
 
 const HOURS: &str = "
@@ -104,6 +109,7 @@ fn the_page_of_the_settings_has_every_key() {
     section::<WindowLimit>(&mut page, "limits = [ { ... } ] of a provider", KINDS);
     section::<ProviderBudget>(&mut page, "budget = { ... } of a provider", "");
     page.push_str(OLD);
+    section::<SimSettings>(&mut page, "[providers.NAME.sim]", SIM);
     section::<ReserveHours>(&mut page, "[[providers.NAME.reserve_hours]]", HOURS);
     section::<AssayerSettings>(&mut page, "[assayer]", "");
     section::<RoutingSettings>(&mut page, "[routing]", "");

@@ -16,6 +16,7 @@ pub(super) async fn run(app: &mut App, db: &Db, id: &ConvoyId, partial: bool, to
         let convoy = store::convoy(&mut conn, id)
             .await?
             .ok_or_else(|| DepotError::NoConvoy(id.clone()))?;
+        super::real(&mut conn, id).await?;
         let progress = store::progress(&mut conn, id).await?;
         (convoy, progress, store::beads_of(&mut conn, id).await?)
     };

@@ -92,6 +92,7 @@ fn each_kind_goes_on_with_what_it_can_and_with_the_worktree_always() {
         ProviderKind::Gemini,
         ProviderKind::Opencode,
         ProviderKind::Command,
+        ProviderKind::Sim,
     ];
     // (end, resumed by Gemini CLI, resumed by the others)
     for (status, by_gemini, by_others) in [

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use super::super::dice::Dice;
 use super::super::file::Tested;
 use super::super::history::{History, Use};
 use crate::core::Timestamp;
+use crate::core::dice::Dice;
 
 /// Kinds of habits, by `seed % 8`.
 pub(super) const KINDS: [&str; 8] = [

@@ -1,12 +1,12 @@
-//! Numbers for the bootstrap. Always the same ones: the same history and time give the same
-//! forecast.
+//! Numbers that look like chance and are always the same ones for the same seed: a forecast, or a
+//! simulated run, can be had again.
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
 #[derive(Debug, Clone)]
-pub(super) struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -18,18 +18,18 @@ impl Dice {
     }
 
     /// From 0 up to, but not including, 1.
-    pub(super) fn unit(&mut self) -> f64 {
+    pub(crate) fn unit(&mut self) -> f64 {
         (self.word() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     /// Standard normal (Box and Muller).
-    pub(super) fn normal(&mut self) -> f64 {
+    pub(crate) fn normal(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
         radius * (std::f64::consts::TAU * self.unit()).cos()
     }
 
     /// Poisson: multiplication (Knuth) while that is short, else its normal neighbour.
-    pub(super) fn poisson(&mut self, mean: f64) -> usize {
+    pub(crate) fn poisson(&mut self, mean: f64) -> usize {
         if mean > 60.0 {
             return (mean + mean.sqrt() * self.normal()).round().max(0.0) as usize;
         }
@@ -43,7 +43,7 @@ impl Dice {
     }
 
     /// An index of `steps`, rising sums of weights, with the probability of its weight.
-    pub(super) fn pick(&mut self, steps: &[f64]) -> Option<usize> {
+    pub(crate) fn pick(&mut self, steps: &[f64]) -> Option<usize> {
         let whole = *steps.last()?;
         let x = self.unit() * whole;
         Some(steps.partition_point(|s| *s <= x).min(steps.len() - 1))
