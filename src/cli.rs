@@ -18,6 +18,7 @@ mod goal;
 mod init;
 mod input;
 mod model;
+mod narrow;
 mod notify;
 pub(crate) mod output;
 pub(crate) mod page;
@@ -145,7 +146,10 @@ enum Command {
 pub(crate) type Ended = Result<Exit, Failure>;
 
 pub(crate) fn run(args: &[OsString], env: Env) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
+    if let Some(version) = narrow::version(args) {
+        return usage::tell(&version, args, &env);
+    }
+    let cli = match narrow::parse(args).map_or_else(|| Cli::try_parse_from(args), Ok) {
         Ok(cli) => cli,
         Err(error) => return usage::tell(&error, args, &env),
     };

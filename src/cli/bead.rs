@@ -13,7 +13,9 @@ mod retry;
 mod show;
 pub(crate) mod text;
 
-use super::{App, Ended};
+use clap::Args as _;
+
+use super::{App, Ended, narrow};
 
 /// Create, list and look at beads, the single units of work
 #[derive(Debug, clap::Subcommand)]
@@ -30,6 +32,16 @@ pub(crate) enum Command {
     Import(import::Args),
     Export(export::Args),
 }
+
+/// Commands that shells call in loops.
+pub(super) const LEAVES: &[narrow::Leaf] = &[
+    ("create", create::Args::augment_args),
+    ("list", list::Args::augment_args),
+    ("show", show::Args::augment_args),
+    ("edit", edit::Args::augment_args),
+    ("cancel", cancel::Args::augment_args),
+    ("retry", retry::Args::augment_args),
+];
 
 pub(crate) async fn run(command: Command, app: &mut App) -> Ended {
     match command {

@@ -10,7 +10,9 @@ mod set;
 mod status;
 pub(crate) mod text;
 
-use super::{App, Ended, Failure};
+use clap::Args as _;
+
+use super::{App, Ended, Failure, narrow};
 use crate::core::ProviderName;
 use crate::db::{Conn, Mode};
 use crate::depot::{self, Act};
@@ -29,6 +31,12 @@ pub(crate) enum Command {
     Forecast(forecast::Args),
     Backtest(backtest::Args),
 }
+
+/// Commands that shells call in loops.
+pub(super) const LEAVES: &[narrow::Leaf] = &[
+    ("list", list::Args::augment_args),
+    ("status", status::Args::augment_args),
+];
 
 pub(crate) async fn run(command: Command, app: &mut App) -> Ended {
     match command {
