@@ -31,6 +31,55 @@ static NAMES: LazyLock<Regex> = LazyLock::new(|| {
 
 const MASK: &str = "[redacted]";
 
+/// Every shape begins with, or is named by, one of these, in capitals or not.
+const SIGNS: [&str; 21] = [
+    "sk-",
+    "aiza",
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+    "github_pat_",
+    "xai-",
+    "gsk_",
+    "hf_",
+    "akia",
+    "eyj",
+    "-----begin",
+    "authorization",
+    "api-key",
+    "api_key",
+    "apikey",
+    "cookie",
+    "access_token",
+    "refresh_token",
+];
+
+/// Whether no shape can be in the text. A command writes an event or two: compiling the patterns
+/// for them takes longer than the rest of its work.
+fn is_plain(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    // Beyond ASCII there are letters that are taken for a plain k and s.
+    bytes.is_ascii()
+        && !bytes.iter().enumerate().any(|(at, first)| {
+            let first = first.to_ascii_lowercase();
+            SIGNS.iter().map(|sign| sign.as_bytes()).any(|sign| {
+                sign[0] == first
+                    && bytes[at..]
+                        .get(..sign.len())
+                        .is_some_and(|there| there.eq_ignore_ascii_case(sign))
+            })
+        })
+}
+
+/// Whether the field is a secret by its name.
+fn is_secret_name(name: &str) -> bool {
+    const OTHERS: [&str; 2] = ["password", "client_secret"];
+    let may_be = !is_plain(name) || OTHERS.iter().any(|other| name.eq_ignore_ascii_case(other));
+    may_be && NAMES.is_match(name)
+}
+
 /// Takes known shapes of secrets, and the given values themselves, out of text.
 #[derive(Clone, Default)]
 pub(crate) struct Redactor {
@@ -54,6 +103,9 @@ impl Redactor {
                 text = Cow::Owned(text.replace(value.as_str(), MASK));
             }
         }
+        if LazyLock::get(&SHAPES).is_none() && is_plain(&text) {
+            return text.into_owned();
+        }
         let masked = SHAPES.replace_all(&text, |found: &regex::Captures<'_>| {
             format!("{}{MASK}", found.name("name").map_or("", |m| m.as_str()))
         });
@@ -68,7 +120,7 @@ impl Redactor {
             Value::Array(items) => items.into_iter().map(|v| self.apply_json(v)).collect(),
             Value::Object(fields) => {
                 let field = |(name, value): (String, Value)| {
-                    let is_secret = value.is_string() && NAMES.is_match(&name);
+                    let is_secret = value.is_string() && is_secret_name(&name);
                     let value = if is_secret {
                         MASK.into()
                     } else {
@@ -195,7 +247,53 @@ mod tests {
         );
     }
 
+    #[test]
+    fn names_of_secrets_are_known_in_every_spelling() {
+        for name in [
+            "Authorization",
+            "proxy-authorization",
+            "X-Api-Key",
+            "x-goog-api-key",
+            "apikey",
+            "API_KEY",
+            "cookie",
+            "Set-Cookie",
+            "access_token",
+            "Refresh_Token",
+            "password",
+            "PASSWORD",
+            "client_secret",
+            "coo\u{212a}ie",
+            "pa\u{17f}sword",
+        ] {
+            assert!(is_secret_name(name), "{name}");
+            assert_eq!(redact_json(json!({ name: "x" }))[redact(name)], json!(MASK));
+        }
+        for name in ["title", "my_password", "key", "cookies", "tokens"] {
+            assert!(!is_secret_name(name), "{name}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn nothing_is_taken_for_plain_that_has_a_shape(
+            parts in prop::collection::vec(
+                prop_oneof![
+                    prop::sample::select(SIGNS.to_vec()).prop_map(str::to_owned),
+                    prop::sample::select(SIGNS.to_vec()).prop_map(str::to_uppercase),
+                    "[A-Za-z0-9_-]{1,30}",
+                    "[ :=.\"']{1,2}",
+                    prop::sample::select(vec!["AIza", "AKIA", "eyJ", "coo\u{212a}ie", "-----BEGIN PRIVATE KEY-----"])
+                        .prop_map(str::to_owned),
+                ],
+                0..6,
+            ),
+        ) {
+            let text = parts.concat();
+            prop_assert!(!(is_plain(&text) && SHAPES.is_match(&text)), "{text}");
+            prop_assert!(!(is_plain(&text) && redact(&text) != text), "{text}");
+        }
+
         #[test]
         fn masking_keeps_no_given_value_and_ends(head in ".{0,30}", tail in ".{0,30}") {
             let text = format!("{head}hunter2hunter2{tail}");
