@@ -54,7 +54,9 @@ impl Depot {
 
     /// Ends with what a command or foreman ends with.
     pub fn close(self) {
-        self.runtime.block_on(self.db.close());
+        self.runtime
+            .block_on(self.db.close())
+            .expect("a store that closes");
     }
 
     /// Stores ready beads of all priorities by bulk import; gives how long that took.

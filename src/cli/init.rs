@@ -54,7 +54,7 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
         .filter_map(|entry| entry.kind)
         .collect();
     let store_created = !paths.store().exists();
-    app.store(Mode::OneShot).await?.close().await;
+    app.store(Mode::OneShot).await?.close().await?;
 
     let repository = if args.git {
         Some(version(app, &located.home).await?)

@@ -1,15 +1,14 @@
 //! Noticing that somebody changed the store, this process or another one.
 
-use sqlx::pool::PoolConnection;
-use sqlx::{Sqlite, SqliteConnection};
+use sqlx::SqliteConnection;
 
-use super::{Db, DbError};
+use super::{Db, DbError, Lent};
 
 /// Looks at the store's version, which is kept in shared memory: a look reads no page and takes no
 /// lock. Only values of one and the same connection can be compared, so it keeps one for itself.
 #[derive(Debug)]
 pub(crate) struct Changes {
-    conn: PoolConnection<Sqlite>,
+    conn: Lent,
     seen: i64,
 }
 

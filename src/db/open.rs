@@ -7,22 +7,25 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::pool::PoolConnection;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
-use sqlx::{Connection, Sqlite, SqliteConnection, Transaction};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{Connection, SqliteConnection};
 
-/// A write transaction.
-pub(crate) type Tx = Transaction<'static, Sqlite>;
+use super::lend::{Lender, Lent, Tx};
+use super::log;
+use super::turn::Turnstile;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// `rigs` in ASCII: marks the file as ours (`PRAGMA application_id`).
 const APPLICATION_ID: i64 = 0x7269_6773;
 
-/// Pages of the write-ahead log after which a command brings them into the file.
-const LOG_OF_COMMANDS: &str = "250";
+/// Bytes of the write-ahead log after which a command brings it into the file. Each command that is
+/// alone reads all of it again at its start: 5 us for each of the 4 kB pages, of which a created
+/// bead adds ten.
+const LOG_OF_COMMANDS: u64 = 400 << 10;
+
+/// Connections of a foreman that read, at most.
+const READERS: usize = 4;
 
 /// How the process uses the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,9 +39,10 @@ pub(crate) enum Mode {
 /// The store. Clones share its connections.
 #[derive(Debug, Clone)]
 pub(crate) struct Db {
-    writer: SqlitePool,
+    writer: Lender,
     /// Without readers of its own, reads take the writer's connection.
-    readers: Option<SqlitePool>,
+    readers: Option<Lender>,
+    turnstile: Turnstile,
     path: PathBuf,
     /// Why the file may not be written, when it may not; SQLite would begin to write all the same,
     /// and fail in the middle without a name.
@@ -152,28 +156,26 @@ impl Db {
             .busy_timeout(Duration::from_secs(5))
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true);
-        let options = match mode {
-            // Its log is read again by the next command: kept short.
-            Mode::OneShot => options.pragma("wal_autocheckpoint", LOG_OF_COMMANDS),
-            Mode::Foreman => options,
+        let trims = match mode {
+            Mode::OneShot => log::is_left(path, LOG_OF_COMMANDS),
+            Mode::Foreman => {
+                log::opened();
+                false
+            }
         };
-        let pool = |most: u32| {
-            SqlitePoolOptions::new()
-                .max_connections(most)
-                .acquire_timeout(Duration::from_secs(30))
-                .idle_timeout(None)
-                .max_lifetime(None)
-                .test_before_acquire(false)
-        };
-        let writer = pool(1).connect_lazy_with(options.clone());
+        let writer = Lender::new(options.clone(), 1);
         prepare(path, &options, &writer)
             .await
             .map_err(|e| e.at(path))?;
+        if trims && let Err(error) = log::trim(&mut *writer.lend().await?).await {
+            tracing::debug!(%error, "the log of the store stays as long as it is");
+        }
         let readers =
-            (mode == Mode::Foreman).then(|| pool(4).connect_lazy_with(options.read_only(true)));
+            (mode == Mode::Foreman).then(|| Lender::new(options.read_only(true), READERS));
         Ok(Self {
             writer,
             readers,
+            turnstile: Turnstile::of(path),
             path: path.to_owned(),
             read_only: nix::unistd::access(path, nix::unistd::AccessFlags::W_OK).err(),
         })
@@ -188,18 +190,13 @@ impl Db {
     /// while holding it: in [`Mode::OneShot`] there is one connection.
     pub(crate) async fn write(&self) -> Result<Tx, DbError> {
         self.may_write()?;
-        let begin = || self.writer.begin_with("BEGIN IMMEDIATE");
-        let begun = match begin().await {
-            // SQLite rolled back by itself (the disk was full), which this connection does not
-            // know: another one takes its place.
-            Err(sqlx::Error::InvalidSavePointStatement) => {
-                let confused = self.writer.acquire().await.map_err(DbError::from)?;
-                confused.close().await.map_err(DbError::from)?;
-                begin().await
-            }
-            begun => begun,
+        let begun = async {
+            let conn = self.writer.lend().await?;
+            conn.begin(self.turnstile.enter().await).await
         };
-        begun.map_err(|e| DbError::from(e).at(&self.path))
+        begun
+            .await
+            .map_err(|e: sqlx::Error| DbError::from(e).at(&self.path))
     }
 
     /// Whether the file may be written at all.
@@ -214,9 +211,10 @@ impl Db {
     }
 
     /// A connection for reading.
-    pub(crate) async fn read(&self) -> Result<PoolConnection<Sqlite>, DbError> {
-        let pool = self.readers.as_ref().unwrap_or(&self.writer);
-        pool.acquire()
+    pub(crate) async fn read(&self) -> Result<Lent, DbError> {
+        let readers = self.readers.as_ref().unwrap_or(&self.writer);
+        readers
+            .lend()
             .await
             .map_err(|e| DbError::from(e).at(&self.path))
     }
@@ -228,11 +226,11 @@ impl Db {
         std::mem::forget(self.clone());
     }
 
-    pub(crate) async fn close(self) {
-        if let Some(readers) = self.readers {
-            readers.close().await;
+    pub(crate) async fn close(self) -> Result<(), DbError> {
+        for lender in self.readers.iter().chain([&self.writer]) {
+            lender.close().await?;
         }
-        self.writer.close().await;
+        Ok(())
     }
 }
 
@@ -241,7 +239,7 @@ impl Db {
 async fn prepare(
     path: &Path,
     options: &SqliteConnectOptions,
-    writer: &SqlitePool,
+    writer: &Lender,
 ) -> Result<(), DbError> {
     let known = i64::try_from(MIGRATIONS.iter().count()).unwrap_or(i64::MAX);
     let fresh = !path.exists();
@@ -251,7 +249,7 @@ async fn prepare(
             source: sqlx::Error::Io(e),
         })?;
     }
-    let mut conn = writer.acquire().await?;
+    let mut conn = writer.lend().await?;
     let (found, owner): (i64, i64) = sqlx::query_as(
         "SELECT user_version, application_id FROM pragma_user_version, pragma_application_id",
     )

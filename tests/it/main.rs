@@ -44,6 +44,7 @@ mod policy;
 mod providers;
 mod repositories;
 mod settings;
+mod shells;
 mod simulated;
 mod sources;
 mod steering;

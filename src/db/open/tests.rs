@@ -85,3 +85,57 @@ async fn readers_of_a_foreman_cannot_write() {
         "the store cannot be written"
     );
 }
+
+#[tokio::test]
+async fn what_is_not_committed_is_undone_before_the_next_write() {
+    let t = TestDb::new().await;
+    let one = Db::open(t.db.path(), Mode::OneShot).await.unwrap();
+    let insert = "INSERT INTO circuits (provider, scope, state, updated_at)
+        VALUES ('a', 'b', 'closed', '2026-11-20T08:00:00.000Z')";
+    let count = "SELECT count(*) FROM circuits";
+    let mut tx = one.write().await.unwrap();
+    sqlx::query(insert).execute(&mut *tx).await.unwrap();
+    drop(tx);
+    // The same connection, and another one that may write at once.
+    for db in [&one, &t.db] {
+        let mut tx = db.write().await.unwrap();
+        let found: i64 = sqlx::query_scalar(count).fetch_one(&mut *tx).await.unwrap();
+        assert_eq!(found, 0);
+    }
+    let mut tx = one.write().await.unwrap();
+    sqlx::query(insert).execute(&mut *tx).await.unwrap();
+    tx.commit().await.unwrap();
+    let mut conn = one.read().await.unwrap();
+    let found: i64 = sqlx::query_scalar(count)
+        .fetch_one(&mut *conn)
+        .await
+        .unwrap();
+    assert_eq!(found, 1);
+}
+
+#[tokio::test]
+async fn a_task_that_is_dropped_while_it_begins_leaves_nothing_locked() {
+    let t = TestDb::new().await;
+    let one = Db::open(t.db.path(), Mode::OneShot).await.unwrap();
+    let held = t.db.write().await.unwrap();
+    let waits = tokio::time::timeout(Duration::from_millis(20), one.write()).await;
+    assert!(waits.is_err(), "two write at once");
+    drop(held);
+    t.db.write().await.unwrap();
+    one.write().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_closed_store_takes_nothing_back() {
+    let t = TestDb::new().await;
+    let one = Db::open(t.db.path(), Mode::OneShot).await.unwrap();
+    let lent = one.read().await.unwrap();
+    one.clone().close().await.unwrap();
+    drop(lent);
+    let mut again = one.read().await.unwrap();
+    let found: i64 = sqlx::query_scalar("SELECT 1")
+        .fetch_one(&mut *again)
+        .await
+        .unwrap();
+    assert_eq!(found, 1, "a new connection");
+}
