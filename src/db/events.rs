@@ -1,5 +1,7 @@
 //! The append-only event log. Every change of state writes its event in the same transaction.
 
+pub(crate) mod joint;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -172,22 +174,13 @@ pub(crate) async fn append(
     now: Timestamp,
     event: NewEvent,
 ) -> Result<(), DbError> {
-    let payload = crate::core::redact::redact_json(event.payload).to_string();
-    sqlx::query(
+    let query = sqlx::query(
         "INSERT INTO events (id, at, type, actor, bead_id, convoy_id, provider, correlation_id, payload)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-    )
-    .bind(ids.event())
-    .bind(now)
-    .bind(event.kind)
-    .bind(event.actor)
-    .bind(event.bead)
-    .bind(event.convoy)
-    .bind(event.provider)
-    .bind(event.attempt)
-    .bind(payload)
-    .execute(conn)
-    .await?;
+    );
+    joint::bind_event!(query, ids, now, event)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 

@@ -124,8 +124,18 @@ pub(crate) async fn show(conn: &mut Conn, id: &BeadId) -> Result<BeadView, Depot
 pub(crate) async fn view(conn: &mut Conn, bead: Bead) -> Result<BeadView, DepotError> {
     let dependencies = store::dependencies_of(conn, &bead.id).await?;
     let usage = used(conn, Of::Bead(&bead.id), None).await?;
+    Ok(of(bead, dependencies, usage))
+}
+
+/// A bead that was made just now, of which other tables know no more than what it waits for.
+pub(crate) fn new(bead: Bead, mut dependencies: Vec<BeadId>) -> BeadView {
+    dependencies.sort();
+    of(bead, dependencies, Usage::default())
+}
+
+fn of(bead: Bead, dependencies: Vec<BeadId>, usage: Usage) -> BeadView {
     let estimate = (bead.estimated_tokens > 0).then(|| bead.estimate());
-    Ok(BeadView {
+    BeadView {
         dependencies,
         usage,
         estimated_tokens: estimate.map(|e| e.p50),
@@ -171,7 +181,7 @@ pub(crate) async fn view(conn: &mut Conn, bead: Bead) -> Result<BeadView, DepotE
         output: bead.output,
         error: bead.error,
         attempts: None,
-    })
+    }
 }
 
 fn attempt(attempt: Attempt) -> AttemptView {

@@ -133,11 +133,11 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
         }
         (None, None) => None,
     };
+    let depends_on = new.depends_on.clone();
     let bead = store::insert(&mut tx, act, new).await?;
     tx.commit().await.map_err(crate::db::DbError::from)?;
 
-    let mut conn = db.read().await?;
-    let view = view::bead::view(&mut conn, bead).await?;
+    let view = view::bead::new(bead, depends_on);
     app.out.answer(&view, |page| page.line(view.id.as_str()))?;
     Ok(Exit::Done)
 }

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{DepotError, Result};
 use crate::core::{BeadId, BeadStatus, BlockCause, ConvoyId, EstimateSource, Timestamp};
+use crate::db::events::joint::{bind_event, with_event};
 use crate::db::{Conn, EventType, NewEvent, events};
 use crate::depot::rank::rank;
 use crate::depot::{Act, Bead, BeadFilter, NewBead};
@@ -16,50 +17,41 @@ const ID_LENGTHS: [usize; 6] = [5, 5, 5, 6, 7, 8];
 /// cancelled blocks it at once.
 pub(crate) async fn insert(conn: &mut Conn, act: Act<'_>, new: NewBead) -> Result<Bead> {
     let estimate = new.estimate;
+    let rank = rank_of(conn, act.now, &new).await?;
     for len in ID_LENGTHS {
         let id = act.ids.bead(len);
-        let inserted = sqlx::query(
-            "INSERT INTO beads (id, title, description, task_type, priority, complexity, permission,
-                acceptance_criteria, files, labels, metadata, estimated_tokens, estimate_p80, estimate_p95,
-                estimate_source, preferred_provider, preferred_model, convoy_id, rank, not_before, deadline,
-                created_at, updated_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
-                ?20, ?21, ?22, ?22)
-             ON CONFLICT (id) DO NOTHING",
-        )
-        .bind(&id)
-        .bind(&new.title)
-        .bind(&new.description)
-        .bind(new.task_type)
-        .bind(new.priority)
-        .bind(new.complexity)
-        .bind(new.permission)
-        .bind(sqlx::types::Json(&new.acceptance_criteria))
-        .bind(sqlx::types::Json(&new.files))
-        .bind(sqlx::types::Json(&new.labels))
-        .bind(sqlx::types::Json(&new.metadata))
-        .bind(estimate.map_or(0, |e| e.p50 as i64))
-        .bind(estimate.map_or(0, |e| e.p80 as i64))
-        .bind(estimate.map_or(0, |e| e.p95 as i64))
-        .bind(estimate.map_or(EstimateSource::Prior, |e| e.source))
-        .bind(&new.preferred_provider)
-        .bind(&new.preferred_model)
-        .bind(&new.convoy_id)
-        .bind(rank_of(conn, act.now, &new).await?)
-        .bind(new.not_before)
-        .bind(new.deadline)
-        .bind(act.now)
-        .execute(&mut *conn)
-        .await?
-        .rows_affected();
-        if inserted == 0 {
-            continue;
-        }
         let event = NewEvent::new(EventType::BeadCreated, act.who)
             .bead(&id)
             .convoy(new.convoy_id.as_ref())
             .payload(json!({ "title": new.title, "task_type": new.task_type, "depends_on": new.depends_on }));
-        events::append(conn, act.ids, act.now, event).await?;
+        let inserted: Vec<Bead> = bind_event!(sqlx::query_as(INSERT), act.ids, act.now, event)
+            .bind(&new.title)
+            .bind(&new.description)
+            .bind(new.task_type)
+            .bind(new.priority)
+            .bind(new.complexity)
+            .bind(new.permission)
+            .bind(sqlx::types::Json(&new.acceptance_criteria))
+            .bind(sqlx::types::Json(&new.files))
+            .bind(sqlx::types::Json(&new.labels))
+            .bind(sqlx::types::Json(&new.metadata))
+            .bind(estimate.map_or(0, |e| e.p50 as i64))
+            .bind(estimate.map_or(0, |e| e.p80 as i64))
+            .bind(estimate.map_or(0, |e| e.p95 as i64))
+            .bind(estimate.map_or(EstimateSource::Prior, |e| e.source))
+            .bind(&new.preferred_provider)
+            .bind(&new.preferred_model)
+            .bind(rank)
+            .bind(new.not_before)
+            .bind(new.deadline)
+            .fetch_all(&mut *conn)
+            .await?;
+        let Some(bead) = inserted.into_iter().next() else {
+            continue;
+        };
+        if new.depends_on.is_empty() {
+            return Ok(bead);
+        }
         for dep in &new.depends_on {
             link(conn, act.now, &id, dep).await?;
         }
@@ -70,6 +62,16 @@ pub(crate) async fn insert(conn: &mut Conn, act: Act<'_>, new: NewBead) -> Resul
         sqlx::Error::Protocol("no free bead id found in six draws".into()),
     )))
 }
+
+const INSERT: &str = with_event!(
+    "INSERT INTO beads (id, title, description, task_type, priority, complexity, permission,
+        acceptance_criteria, files, labels, metadata, estimated_tokens, estimate_p80, estimate_p95,
+        estimate_source, preferred_provider, preferred_model, convoy_id, rank, not_before, deadline,
+        created_at, updated_at)
+     VALUES (?5, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?6,
+        ?26, ?27, ?28, ?2, ?2)
+     ON CONFLICT (id) DO NOTHING RETURNING *"
+);
 
 /// The place of a bead among the ready ones.
 async fn rank_of(conn: &mut Conn, created_at: Timestamp, new: &NewBead) -> Result<i64> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::steps::step;
+use super::steps::{Step, change, take};
 use super::{DepotError, Result};
 use crate::core::{AttemptId, BeadEvent, BeadId, BeadStatus, ConvoyId, ProviderName, Timestamp};
 use crate::db::{Conn, EventType, NewEvent, events};
@@ -135,62 +135,33 @@ pub(crate) struct Claim<'a> {
 /// `queued` to `assigned`: a new attempt with its lease. The caller reserves capacity in the same
 /// transaction.
 pub(crate) async fn claim(conn: &mut Conn, act: Act<'_>, claim: Claim<'_>) -> Result<AttemptId> {
+    const SQL: &str = concat!(
+        change!(
+            ", attempt = ?15, assigned_provider = ?16, lease_owner = ?17, lease_expires_at = ?18",
+            where " AND attempt = ?15 - 1 AND open_deps = 0"
+        ),
+        "; INSERT INTO attempts (id, bead_id, number, provider, model, owner, resumes, marker, log_path, started_at)
+         SELECT ?19, ?5, ?15, ?16, ?20, ?17, ?21, ?22, ?23, ?2 WHERE changes() = 1"
+    );
     let number = claim.after_attempt + 1;
-    let claimed = sqlx::query(
-        "UPDATE beads SET attempt = ?3, assigned_provider = ?4, lease_owner = ?5, lease_expires_at = ?6
-         WHERE id = ?1 AND attempt = ?2 AND status = 'queued' AND open_deps = 0",
-    )
-    .bind(claim.bead)
-    .bind(claim.after_attempt)
-    .bind(number)
-    .bind(claim.provider)
-    .bind(claim.owner)
-    .bind(claim.lease_until)
-    .execute(&mut *conn)
-    .await?
-    .rows_affected();
-    if claimed == 0 {
-        let now = super::beads::status_of(conn, claim.bead).await?;
-        return Err(DepotError::LostRace {
-            bead: claim.bead.clone(),
-            expected: BeadStatus::Queued,
-            now,
-        });
-    }
     let payload = json!({ "attempt": number, "model": claim.model, "decision": claim.decision });
-    step(
-        conn,
-        act,
-        claim.bead,
-        BeadStatus::Queued,
-        BeadEvent::Claim,
-        None,
-        payload,
-    )
-    .await?;
+    let step = Step::new(claim.bead, BeadStatus::Queued, BeadEvent::Claim).saying(payload);
     let id = act.ids.attempt();
-    sqlx::query(
-        "INSERT INTO attempts (id, bead_id, number, provider, model, owner, resumes, marker, log_path, started_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-    )
-    .bind(id)
-    .bind(claim.bead)
-    .bind(number)
-    .bind(claim.provider)
-    .bind(claim.model)
-    .bind(claim.owner)
-    .bind(claim.resumes)
-    .bind(claim.marker)
-    .bind(claim.log_path)
-    .bind(act.now)
-    .execute(&mut *conn)
+    let claimed = take(conn, act, step, SQL, |query| {
+        query
+            .bind(number)
+            .bind(claim.provider.clone())
+            .bind(claim.owner.to_owned())
+            .bind(claim.lease_until)
+            .bind(id)
+            .bind(claim.model.map(str::to_owned))
+            .bind(claim.resumes.map(str::to_owned))
+            .bind(claim.marker.to_owned())
+            .bind(claim.log_path.to_owned())
+    })
     .await?;
-    let convoy: Option<ConvoyId> = sqlx::query_scalar("SELECT convoy_id FROM beads WHERE id = ?1")
-        .bind(claim.bead)
-        .fetch_one(&mut *conn)
-        .await?;
-    if let Some(convoy) = convoy {
-        super::convoys::started(conn, act, &convoy).await?;
+    if let Some(convoy) = &claimed.convoy_id {
+        super::convoys::started(conn, act, convoy).await?;
     }
     Ok(id)
 }

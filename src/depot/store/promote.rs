@@ -1,9 +1,7 @@
 //! Deferred beads that go on: their time has come, or what they wait for is open sooner.
 
-use serde_json::json;
-
 use super::Result;
-use super::steps::step;
+use super::steps::{Step, change, take};
 use crate::core::{BeadEvent, BeadId, BeadStatus, ProviderName};
 use crate::db::Conn;
 use crate::depot::Act;
@@ -44,21 +42,10 @@ pub(super) const DUE: &str = "SELECT id FROM beads INDEXED BY beads_deferred
          WHERE status = 'deferred' AND deferred_until <= ?1 ORDER BY deferred_until, id LIMIT ?2";
 
 async fn promote(conn: &mut Conn, act: Act<'_>, beads: &[BeadId]) -> Result<()> {
+    const SQL: &str = change!(", deferred_until = NULL, deferral = NULL");
     for id in beads {
-        step(
-            conn,
-            act,
-            id,
-            BeadStatus::Deferred,
-            BeadEvent::Promote,
-            None,
-            json!({}),
-        )
-        .await?;
-        sqlx::query("UPDATE beads SET deferred_until = NULL, deferral = NULL WHERE id = ?1")
-            .bind(id)
-            .execute(&mut *conn)
-            .await?;
+        let step = Step::new(id, BeadStatus::Deferred, BeadEvent::Promote);
+        take(conn, act, step, SQL, |query| query).await?;
     }
     Ok(())
 }

@@ -5,13 +5,76 @@ use serde_json::{Value, json};
 
 use super::beads::status_of;
 use super::{DepotError, Result};
-use crate::core::{
-    AttemptId, BeadEvent, BeadId, BeadStatus, ConvoyId, Estimate, ProviderName, Timestamp,
-};
-use crate::db::{Conn, NewEvent, events};
+use crate::core::{AttemptId, BeadEvent, BeadId, BeadStatus, ConvoyId, Estimate, Timestamp};
+use crate::db::events::joint::bind_event;
+use crate::db::{Conn, NewEvent};
 use crate::depot::{Act, Deferral, Fence};
 
-/// The step itself. Leaving the leased states ends the lease.
+/// Which step of which bead, by whom.
+pub(super) struct Step<'a> {
+    pub(super) bead: &'a BeadId,
+    pub(super) from: BeadStatus,
+    pub(super) event: BeadEvent,
+    pub(super) fence: Option<&'a Fence>,
+    /// What the event says beside the two states.
+    pub(super) payload: Value,
+}
+
+impl<'a> Step<'a> {
+    pub(super) fn new(bead: &'a BeadId, from: BeadStatus, event: BeadEvent) -> Self {
+        Self {
+            bead,
+            from,
+            event,
+            fence: None,
+            payload: json!({}),
+        }
+    }
+
+    fn held(self, fence: &'a Fence) -> Self {
+        Self {
+            fence: Some(fence),
+            ..self
+        }
+    }
+
+    pub(super) fn saying(self, payload: Value) -> Self {
+        Self { payload, ..self }
+    }
+}
+
+/// What the step itself needs of a bead that was moved.
+#[derive(sqlx::FromRow)]
+pub(super) struct Moved {
+    pub(super) convoy_id: Option<ConvoyId>,
+    failures: i64,
+    not_before: Option<Timestamp>,
+}
+
+pub(super) type Query<'q> =
+    sqlx::query::QueryAs<'q, sqlx::Sqlite, Moved, sqlx::sqlite::SqliteArguments>;
+
+/// The change of a step with its event, what else it sets, and what else must hold; further values
+/// begin at `?15`. Leaving the leased states ends the lease.
+macro_rules! change {
+    ($set:literal) => {
+        $crate::depot::store::steps::change!($set, where "")
+    };
+    ($set:literal, where $also:literal) => {
+        $crate::db::events::joint::with_event_of_bead!(
+            "UPDATE beads SET status = ?11, updated_at = ?2,
+                lease_owner = CASE WHEN ?12 THEN lease_owner END,
+                lease_expires_at = CASE WHEN ?12 THEN lease_expires_at END",
+            $set,
+            " WHERE id = ?5 AND status = ?10 AND (?13 IS NULL OR (attempt = ?13 AND lease_owner = ?14))",
+            $also,
+            " RETURNING convoy_id, failures, not_before"
+        )
+    };
+}
+pub(super) use change;
+
+/// A step that changes nothing else.
 pub(super) async fn step(
     conn: &mut Conn,
     act: Act<'_>,
@@ -21,29 +84,52 @@ pub(super) async fn step(
     fence: Option<&Fence>,
     payload: Value,
 ) -> Result<BeadStatus> {
-    let to = from.apply(event).map_err(|source| DepotError::Illegal {
-        bead: id.clone(),
-        source,
-    })?;
-    let moved: Option<(Option<ConvoyId>, Option<ProviderName>)> = sqlx::query_as(
-        "UPDATE beads SET status = ?3, updated_at = ?4,
-            lease_owner = CASE WHEN ?5 THEN lease_owner END,
-            lease_expires_at = CASE WHEN ?5 THEN lease_expires_at END
-         WHERE id = ?1 AND status = ?2 AND (?6 IS NULL OR (attempt = ?6 AND lease_owner = ?7))
-         RETURNING convoy_id, assigned_provider",
-    )
-    .bind(id)
-    .bind(from)
-    .bind(to)
-    .bind(act.now)
-    .bind(to.is_leased())
-    .bind(fence.map(|f| f.attempt))
-    .bind(fence.map(|f| f.owner.as_str()))
-    .fetch_optional(&mut *conn)
-    .await?;
-    let Some((convoy, provider)) = moved else {
+    let step = Step {
+        bead: id,
+        from,
+        event,
+        fence,
+        payload,
+    };
+    take(conn, act, step, change!(""), |query| query).await?;
+    Ok(from.apply(event).unwrap_or(from))
+}
+
+/// Takes a step with `sql`, a [`change`]; `more` binds the values that it adds.
+pub(super) async fn take<'q>(
+    conn: &mut Conn,
+    act: Act<'_>,
+    step: Step<'_>,
+    sql: &'static str,
+    more: impl FnOnce(Query<'q>) -> Query<'q>,
+) -> Result<Moved> {
+    let (id, from) = (step.bead, step.from);
+    let to = from
+        .apply(step.event)
+        .map_err(|source| DepotError::Illegal {
+            bead: id.clone(),
+            source,
+        })?;
+    let mut body = json!({ "from": from, "to": to });
+    if let (Value::Object(body), Value::Object(more)) = (&mut body, step.payload) {
+        body.extend(more);
+    }
+    if let Some(f) = step.fence {
+        body["attempt"] = json!(f.attempt);
+    }
+    let event = NewEvent::new(step.event.into(), act.who)
+        .bead(id)
+        .payload(body);
+    let query = bind_event!(sqlx::query_as(sql), act.ids, act.now, event)
+        .bind(from)
+        .bind(to)
+        .bind(to.is_leased())
+        .bind(step.fence.map(|f| f.attempt))
+        .bind(step.fence.map(|f| f.owner.clone()));
+    let moved: Vec<Moved> = more(query).fetch_all(&mut *conn).await?;
+    let Some(moved) = moved.into_iter().next() else {
         let now = status_of(conn, id).await?;
-        return Err(match fence {
+        return Err(match step.fence {
             Some(f) if now == from => DepotError::Fenced {
                 bead: id.clone(),
                 attempt: f.attempt,
@@ -55,25 +141,12 @@ pub(super) async fn step(
             },
         });
     };
-    let mut body = json!({ "from": from, "to": to });
-    if let (Value::Object(body), Value::Object(more)) = (&mut body, payload) {
-        body.extend(more);
-    }
-    if let Some(f) = fence {
-        body["attempt"] = json!(f.attempt);
-    }
-    let event = NewEvent::new(event.into(), act.who)
-        .bead(id)
-        .convoy(convoy.as_ref())
-        .provider(provider.as_ref())
-        .payload(body);
-    events::append(&mut *conn, act.ids, act.now, event).await?;
     if (to.is_over() || to == BeadStatus::Blocked)
-        && let Some(convoy) = &convoy
+        && let Some(convoy) = &moved.convoy_id
     {
         super::refresh(conn, act, convoy).await?;
     }
-    Ok(to)
+    Ok(moved)
 }
 
 /// `pending` to `optimizing`, under a lease.
@@ -84,22 +157,13 @@ pub(crate) async fn assay(
     owner: &str,
     until: Timestamp,
 ) -> Result<()> {
-    step(
-        conn,
-        act,
-        id,
-        BeadStatus::Pending,
-        BeadEvent::Assay,
-        None,
-        json!({}),
-    )
+    // Of two values for one column SQLite takes the last one.
+    const SQL: &str = change!(", lease_owner = ?15, lease_expires_at = ?16");
+    let step = Step::new(id, BeadStatus::Pending, BeadEvent::Assay);
+    take(conn, act, step, SQL, |q| {
+        q.bind(owner.to_owned()).bind(until)
+    })
     .await?;
-    sqlx::query("UPDATE beads SET lease_owner = ?2, lease_expires_at = ?3 WHERE id = ?1")
-        .bind(id)
-        .bind(owner)
-        .bind(until)
-        .execute(conn)
-        .await?;
     Ok(())
 }
 
@@ -112,31 +176,21 @@ pub(crate) async fn queue(
     estimate: Estimate,
     optimized_prompt: Option<&str>,
 ) -> Result<()> {
-    let payload = json!({ "estimate": estimate });
-    step(
-        conn,
-        act,
-        id,
-        BeadStatus::Optimizing,
-        BeadEvent::Queue,
-        None,
-        payload,
-    )
+    const SQL: &str = change!(
+        ", estimated_tokens = ?15, estimate_p80 = ?16, estimate_p95 = ?17, estimate_source = ?18,
+           optimized_prompt = ?19"
+    );
+    let step = Step::new(id, BeadStatus::Optimizing, BeadEvent::Queue)
+        .saying(json!({ "estimate": estimate }));
+    let moved = take(conn, act, step, SQL, |q| {
+        q.bind(estimate.p50 as i64)
+            .bind(estimate.p80 as i64)
+            .bind(estimate.p95 as i64)
+            .bind(estimate.source)
+            .bind(optimized_prompt.map(str::to_owned))
+    })
     .await?;
-    let not_before: Option<Timestamp> = sqlx::query_scalar(
-        "UPDATE beads SET estimated_tokens = ?2, estimate_p80 = ?3, estimate_p95 = ?4, estimate_source = ?5,
-            optimized_prompt = ?6
-         WHERE id = ?1 RETURNING not_before",
-    )
-    .bind(id)
-    .bind(estimate.p50 as i64)
-    .bind(estimate.p80 as i64)
-    .bind(estimate.p95 as i64)
-    .bind(estimate.source)
-    .bind(optimized_prompt)
-    .fetch_one(&mut *conn)
-    .await?;
-    match not_before {
+    match moved.not_before {
         Some(until) if until > act.now => {
             let deferral = Deferral {
                 provider: None,
@@ -151,21 +205,9 @@ pub(crate) async fn queue(
 
 /// `assigned` to `in_progress`.
 pub(crate) async fn start(conn: &mut Conn, act: Act<'_>, id: &BeadId, fence: &Fence) -> Result<()> {
-    step(
-        conn,
-        act,
-        id,
-        BeadStatus::Assigned,
-        BeadEvent::Start,
-        Some(fence),
-        json!({}),
-    )
-    .await?;
-    sqlx::query("UPDATE beads SET started_at = coalesce(started_at, ?2) WHERE id = ?1")
-        .bind(id)
-        .bind(act.now)
-        .execute(conn)
-        .await?;
+    const SQL: &str = change!(", started_at = coalesce(started_at, ?2)");
+    let step = Step::new(id, BeadStatus::Assigned, BeadEvent::Start).held(fence);
+    take(conn, act, step, SQL, |q| q).await?;
     Ok(())
 }
 
@@ -177,21 +219,9 @@ pub(crate) async fn finish(
     fence: &Fence,
     output: &str,
 ) -> Result<()> {
-    step(
-        conn,
-        act,
-        id,
-        BeadStatus::InProgress,
-        BeadEvent::Finish,
-        Some(fence),
-        json!({}),
-    )
-    .await?;
-    sqlx::query("UPDATE beads SET output = ?2 WHERE id = ?1")
-        .bind(id)
-        .bind(output)
-        .execute(conn)
-        .await?;
+    const SQL: &str = change!(", output = ?15");
+    let step = Step::new(id, BeadStatus::InProgress, BeadEvent::Finish).held(fence);
+    take(conn, act, step, SQL, |q| q.bind(output.to_owned())).await?;
     Ok(())
 }
 
@@ -203,16 +233,10 @@ pub(crate) async fn accept(
     fence: &Fence,
     checks: Value,
 ) -> Result<()> {
-    step(
-        conn,
-        act,
-        id,
-        BeadStatus::Reviewing,
-        BeadEvent::Accept,
-        Some(fence),
-        json!({ "checks": checks }),
-    )
-    .await?;
+    let step = Step::new(id, BeadStatus::Reviewing, BeadEvent::Accept)
+        .held(fence)
+        .saying(json!({ "checks": checks }));
+    take(conn, act, step, change!(""), |q| q).await?;
     Ok(())
 }
 
@@ -225,15 +249,13 @@ pub(crate) async fn revise(
     fence: &Fence,
     feedback: &str,
 ) -> Result<i64> {
+    const SQL: &str = change!(", feedback = ?15, failures = failures + 1");
     let payload = json!({ "feedback": crate::core::text::ellipsis(feedback, 2000) });
-    step(conn, act, id, from, BeadEvent::Revise, Some(fence), payload).await?;
-    Ok(sqlx::query_scalar(
-        "UPDATE beads SET feedback = ?2, failures = failures + 1 WHERE id = ?1 RETURNING failures",
-    )
-    .bind(id)
-    .bind(feedback)
-    .fetch_one(conn)
-    .await?)
+    let step = Step::new(id, from, BeadEvent::Revise)
+        .held(fence)
+        .saying(payload);
+    let moved = take(conn, act, step, SQL, |q| q.bind(feedback.to_owned())).await?;
+    Ok(moved.failures)
 }
 
 /// `merging` to `completed`; what waited only for this bead becomes ready.
@@ -244,28 +266,15 @@ pub(crate) async fn complete(
     fence: &Fence,
     merged: Option<&str>,
 ) -> Result<()> {
-    sqlx::query("UPDATE beads SET completed_at = ?2, feedback = NULL, error = NULL WHERE id = ?1")
-        .bind(id)
-        .bind(act.now)
-        .execute(&mut *conn)
-        .await?;
-    sqlx::query(
-        "UPDATE beads SET open_deps = open_deps - 1
-         WHERE id IN (SELECT bead_id FROM dependencies WHERE depends_on_id = ?1)",
-    )
-    .bind(id)
-    .execute(&mut *conn)
-    .await?;
-    step(
-        conn,
-        act,
-        id,
-        BeadStatus::Merging,
-        BeadEvent::Complete,
-        Some(fence),
-        json!({ "commit": merged }),
-    )
-    .await?;
+    const SQL: &str = concat!(
+        change!(", completed_at = ?2, feedback = NULL, error = NULL"),
+        "; UPDATE beads SET open_deps = open_deps - 1
+         WHERE id IN (SELECT bead_id FROM dependencies WHERE depends_on_id = ?5) AND changes() = 1"
+    );
+    let step = Step::new(id, BeadStatus::Merging, BeadEvent::Complete)
+        .held(fence)
+        .saying(json!({ "commit": merged }));
+    take(conn, act, step, SQL, |q| q).await?;
     Ok(())
 }
 
@@ -279,14 +288,14 @@ pub(crate) async fn defer(
     until: Timestamp,
     deferral: &Deferral,
 ) -> Result<()> {
-    let payload = json!({ "until": until, "waits_for": deferral });
-    step(conn, act, id, from, BeadEvent::Defer, fence, payload).await?;
-    sqlx::query("UPDATE beads SET deferred_until = ?2, deferral = ?3 WHERE id = ?1")
-        .bind(id)
-        .bind(until)
-        .bind(sqlx::types::Json(deferral))
-        .execute(conn)
-        .await?;
+    const SQL: &str = change!(", deferred_until = ?15, deferral = ?16");
+    let step = Step {
+        fence,
+        ..Step::new(id, from, BeadEvent::Defer)
+            .saying(json!({ "until": until, "waits_for": deferral }))
+    };
+    let deferral = sqlx::types::Json(deferral.clone());
+    take(conn, act, step, SQL, |q| q.bind(until).bind(deferral)).await?;
     Ok(())
 }
 
