@@ -2,6 +2,7 @@
 //! checks results. Plain rules do every stage; a language model, where there is one, plans first
 //! and is believed only as far as its plan can be validated.
 
+pub(crate) mod calibration;
 pub(crate) mod chain;
 pub(crate) mod estimator;
 pub(crate) mod gates;

@@ -2,6 +2,7 @@
 //! arguments and the [`App`], gives its answer through `app.out`, and says how it ended.
 
 mod app;
+mod assayer;
 pub(crate) mod bead;
 mod completions;
 mod config;
@@ -134,6 +135,8 @@ enum Command {
     Events(events::Args),
     Cost(cost::Args),
     #[command(subcommand)]
+    Assayer(assayer::Command),
+    #[command(subcommand)]
     Config(config::Command),
     #[command(subcommand)]
     Db(database::Command),
@@ -192,6 +195,7 @@ fn dispatch(command: Command, app: &mut App) -> Ended {
             Command::Provider(command) => provider::run(command, app).await,
             Command::Model(command) => model::run(command, app).await,
             Command::Foreman(command) => foreman::run(command, app).await,
+            Command::Assayer(command) => assayer::run(command, app).await,
             Command::Policy(command) => policy::run(command, app).await,
             Command::Trust(args) => trust::run(args, app).await,
             Command::Stop(args) => stop::run(args, app).await,

@@ -73,4 +73,10 @@ pub(crate) struct Completion {
     pub(crate) original_prompt: Option<String>,
     pub(crate) optimized_prompt: Option<String>,
     pub(crate) error_message: Option<String>,
+    /// The repository that it worked on; `None`: none.
+    pub(crate) repo: Option<String>,
+    /// Of the description that it was given.
+    pub(crate) prompt_chars: i64,
+    /// It did not go on with a conversation.
+    pub(crate) is_fresh: bool,
 }

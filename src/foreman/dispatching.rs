@@ -1,6 +1,7 @@
 //! One pass of the loop: bring back what is due, assay what is new, give ready beads to
 //! providers, end what was cancelled.
 
+mod assaying;
 mod budgets;
 mod candidates;
 mod going_on;
@@ -28,7 +29,6 @@ use crate::refinery::store::{self as refinery, Claim as Reserve};
 
 /// Beads looked at per pass; the rest is looked at when these have moved.
 const READY: i64 = 1000;
-const PENDING: i64 = 100;
 
 /// What was decided to be run.
 struct Run {
@@ -91,32 +91,6 @@ impl Foreman {
                     .send_if_modified(|h| h.replace(Halt::Cancel).is_none());
                 active.token.cancel();
             }
-        }
-        Ok(())
-    }
-
-    async fn assay(&mut self, served: Option<&[ConvoyId]>) -> Result<(), ForemanError> {
-        let mut conn = self.ctx.db.read().await?;
-        let beads = depot::pending(&mut conn, served, PENDING).await?;
-        drop(conn);
-        for bead in beads {
-            let tightened = super::prompt::tighten(&bead);
-            let mut tx = self.ctx.db.write().await?;
-            let act = self.ctx.act();
-            match depot::assay(&mut tx, act, &bead.id, &self.owner, self.lease_until()).await {
-                Err(DepotError::LostRace { .. }) => continue,
-                other => other?,
-            }
-            let assayed = super::prompt::assay(&mut tx, act, &bead, tightened).await?;
-            depot::queue(
-                &mut tx,
-                act,
-                &bead.id,
-                assayed.estimate,
-                assayed.optimized.as_deref(),
-            )
-            .await?;
-            self.ctx.commit(tx, "bead.assayed").await?;
         }
         Ok(())
     }

@@ -6,13 +6,10 @@ use crate::assayer::optimizer::{Optimized, optimize};
 use crate::assayer::prompt::{BeadBrief, Before, render};
 use crate::assayer::tokens::{Family, scaled};
 use crate::core::text::{ellipsis, one_line};
-use crate::core::{BeadId, BeadStatus, Estimate, EstimateSource, TaskType};
+use crate::core::{BeadId, BeadStatus, Estimate, EstimateSource};
 use crate::db::{Act, Conn};
 use crate::depot::store as depot;
-use crate::depot::{Attempt, Bead, Convoy};
-
-/// How many past runs an estimate looks at.
-const PAST_RUNS: i64 = 200;
+use crate::depot::{Attempt, Bead, Convoy, DepotError};
 
 /// What the assayer made of a new bead.
 #[derive(Debug)]
@@ -34,17 +31,15 @@ pub(super) async fn assay(
     act: Act<'_>,
     bead: &Bead,
     tightened: Optimized,
+    history: &[PastRun],
 ) -> Result<Assayed, ForemanError> {
     let gained = tightened.tokens < tightened.original_tokens;
     let estimate = if bead.estimate_source == EstimateSource::Given {
         bead.estimate()
     } else {
-        let history = history(tx, bead.task_type).await?;
-        let has_repo = match &bead.convoy_id {
-            Some(id) => depot::convoy(tx, id)
-                .await?
-                .is_some_and(|c| c.repo.is_some()),
-            None => false,
+        let repo = match &bead.convoy_id {
+            Some(id) => depot::convoy(tx, id).await?.and_then(|c| c.repo),
+            None => None,
         };
         // Who runs it is not known yet, unless a person said so.
         let prompt_tokens = match bead.preferred_model.as_deref() {
@@ -54,14 +49,16 @@ pub(super) async fn assay(
         let features = Features {
             task_type: bead.task_type,
             complexity: bead.complexity,
-            agent: has_repo,
+            agent: repo.is_some(),
             prompt_tokens,
             provider: bead
                 .preferred_provider
                 .as_ref()
                 .map(crate::core::ProviderName::as_str),
+            model: bead.preferred_model.as_deref(),
+            repo: repo.as_deref(),
         };
-        estimate(&features, &history)
+        estimate(&features, history)
     };
     if gained {
         let trace = crate::assayer::store::Trace {
@@ -86,22 +83,23 @@ pub(super) async fn assay(
     })
 }
 
-/// Past runs of a kind of task, as the estimator takes them.
-pub(crate) async fn past_runs(ctx: &Context, task: TaskType) -> Result<Vec<PastRun>, ForemanError> {
-    let mut conn = ctx.db.read().await?;
-    history(&mut conn, task).await
+/// The newest past runs, oldest first, as the estimator takes them.
+pub(crate) async fn past_runs(conn: &mut Conn, most: usize) -> Result<Vec<PastRun>, DepotError> {
+    let past = depot::past_runs(conn, most as i64).await?;
+    Ok(past.into_iter().rev().map(past_run).collect())
 }
 
-async fn history(conn: &mut Conn, task: TaskType) -> Result<Vec<PastRun>, ForemanError> {
-    let past = depot::past_runs(conn, task, PAST_RUNS).await?;
-    let run = |row: depot::PastRow| PastRun {
+fn past_run(row: depot::PastRow) -> PastRun {
+    PastRun {
         task_type: row.task_type,
         complexity: row.complexity,
-        agent: row.agent,
+        agent: row.repo.is_some(),
+        prompt_chars: u64::try_from(row.prompt_chars).unwrap_or(0),
         provider: row.provider.to_string(),
+        model: row.model,
+        repo: row.repo,
         tokens: u64::try_from(row.actual_tokens).unwrap_or(0),
-    };
-    Ok(past.into_iter().map(run).collect())
+    }
 }
 
 /// The words of one attempt.

@@ -32,6 +32,11 @@ pub(crate) const KINDS: &[Kind] = &[
         schema: of::<super::convoy::ConvoyView>,
     },
     Kind {
+        name: "calibration",
+        from: "assayer calibration",
+        schema: of::<crate::assayer::calibration::Report>,
+    },
+    Kind {
         name: "config",
         from: "config show (a list of these)",
         schema: of::<super::config::Entry>,

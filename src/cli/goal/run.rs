@@ -9,7 +9,7 @@ use super::super::signals::Signals;
 use super::super::{App, Ended as Answer, Failure, Kind};
 use super::progress::Progress;
 use super::summary;
-use crate::assayer::estimator::{Features, estimate};
+use crate::assayer::estimator::{Features, MOST_RUNS, estimate};
 use crate::assayer::plan::{Author, check};
 use crate::assayer::{Picture, Plan, planner};
 use crate::core::{Capability, ConvoyId, ConvoyStatus, ProviderName};
@@ -63,6 +63,7 @@ pub(crate) async fn plan_view(
         .map(|g| crate::foreman::gate_commands(ctx, &g.base.repo))
         .unwrap_or_default();
     let repo = ground.map(|g| g.base.repo.to_string_lossy().into_owned());
+    let history = crate::foreman::past_runs(&mut *ctx.db.read().await?, MOST_RUNS).await?;
     let mut beads = Vec::with_capacity(plan.beads.len());
     for bead in &plan.beads {
         let features = Features {
@@ -71,11 +72,10 @@ pub(crate) async fn plan_view(
             agent: ground.is_some(),
             prompt_tokens: crate::assayer::tokens::about(&bead.description),
             provider: None,
+            model: None,
+            repo: repo.as_deref(),
         };
-        let estimate = estimate(
-            &features,
-            &crate::foreman::past_runs(ctx, bead.task_type).await?,
-        );
+        let estimate = estimate(&features, &history);
         let (provider, route) =
             crate::foreman::route(ctx, bead.task_type, repo.as_deref(), estimate.p80).await?;
         beads.push(PlannedLine {

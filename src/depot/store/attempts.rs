@@ -139,8 +139,8 @@ pub(crate) async fn complete_record(
     sqlx::query(
         "INSERT INTO completions (id, bead_id, attempt_id, provider, model, task_type, complexity, estimated_tokens,
             actual_tokens, duration_ms, success, verdict, quality_score, original_prompt, optimized_prompt,
-            error_message, completed_at, asked_model)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+            error_message, completed_at, asked_model, repo, prompt_chars, is_fresh)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
     )
     .bind(act.ids.event())
     .bind(&done.bead)
@@ -160,6 +160,9 @@ pub(crate) async fn complete_record(
     .bind(&done.error_message)
     .bind(act.now)
     .bind(&done.asked_model)
+    .bind(&done.repo)
+    .bind(done.prompt_chars)
+    .bind(done.is_fresh)
     .execute(conn)
     .await?;
     Ok(())
@@ -180,34 +183,31 @@ pub(crate) async fn refused_by(conn: &mut Conn, bead: &BeadId) -> Result<Vec<Pro
 /// A past run, for the estimator.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
 pub(crate) struct PastRow {
+    pub(crate) bead_id: BeadId,
     pub(crate) provider: ProviderName,
     pub(crate) model: Option<String>,
     pub(crate) task_type: TaskType,
     pub(crate) complexity: Complexity,
+    pub(crate) repo: Option<String>,
+    pub(crate) prompt_chars: i64,
+    pub(crate) estimated_tokens: i64,
     pub(crate) actual_tokens: i64,
-    /// It worked on a repository.
-    pub(crate) agent: bool,
     pub(crate) completed_at: Timestamp,
 }
 
-/// The newest successful runs of a kind of task, simulated ones left out.
-pub(crate) async fn past_runs(
-    conn: &mut Conn,
-    task_type: TaskType,
-    limit: i64,
-) -> Result<Vec<PastRow>> {
-    Ok(sqlx::query_as(
-        "SELECT c.provider, c.model, c.task_type, c.complexity, c.actual_tokens, c.completed_at,
-            a.worktree IS NOT NULL AND a.base_commit IS NOT NULL AS agent
-         FROM completions c JOIN attempts a ON a.id = c.attempt_id
-         WHERE c.task_type = ?1 AND c.success = 1 AND c.model IS NOT ?3 ORDER BY c.completed_at DESC LIMIT ?2",
-    )
-    .bind(task_type)
-    .bind(limit)
-    .bind(SIMULATED)
-    .fetch_all(conn)
-    .await?)
+/// The newest whole runs that had a result, newest first: begun afresh, and not failed, because
+/// where a run broke off says little about how long it would have been. Simulated ones are left out.
+pub(crate) async fn past_runs(conn: &mut Conn, limit: i64) -> Result<Vec<PastRow>> {
+    Ok(sqlx::query_as(PAST)
+        .bind(limit)
+        .bind(SIMULATED)
+        .fetch_all(conn)
+        .await?)
 }
+
+pub(super) const PAST: &str = "SELECT bead_id, provider, model, task_type, complexity, repo, prompt_chars, \
+     estimated_tokens, actual_tokens, completed_at FROM completions INDEXED BY completions_whole \
+     WHERE verdict <> 'failed' AND is_fresh = 1 AND model IS NOT ?2 ORDER BY completed_at DESC LIMIT ?1";
 
 /// A bead of the convoy with work that was only simulated.
 pub(crate) async fn simulated_work(conn: &mut Conn, convoy: &ConvoyId) -> Result<Option<BeadId>> {

@@ -147,6 +147,9 @@ async fn counted_again_from_the_completions_it_is_the_same() {
             original_prompt: None,
             optimized_prompt: None,
             error_message: None,
+            repo: None,
+            prompt_chars: 0,
+            is_fresh: true,
         };
         depot::complete_record(&mut tx, act, &done).await.unwrap();
         learn(&mut tx, &outcome("codex", Some(asked), *verdict), act.now)

@@ -19,6 +19,8 @@ impl Foreman {
         error: Option<&str>,
     ) -> Result<(), ForemanError> {
         let job = &active.job;
+        let prompt = job.bead.optimized_prompt.as_ref();
+        let prompt = prompt.unwrap_or(&job.bead.description);
         let used = refinery::used(tx, Of::Attempt(job.attempt), None).await?;
         let done = Completion {
             bead: job.bead.id.clone(),
@@ -35,6 +37,9 @@ impl Foreman {
             quality_score: score,
             original_prompt: Some(job.bead.description.clone()),
             optimized_prompt: job.bead.optimized_prompt.clone(),
+            repo: job.repo().map(|r| r.display().to_string()),
+            prompt_chars: prompt.chars().count() as i64,
+            is_fresh: job.resume.is_none(),
             error_message: error.map(|e| crate::core::text::ellipsis(e, 1000)),
         };
         let act = self.ctx.act();
