@@ -9,6 +9,8 @@
 //! around that: by the normal distribution at first, and as far apart as the runs really were when
 //! there are enough of them.
 
+mod because;
+
 use std::collections::BTreeMap;
 
 use crate::core::{Complexity, Estimate, EstimateSource, TaskType};
@@ -31,6 +33,8 @@ pub(crate) struct Features<'a> {
 /// A run that is over: input, output and cache writes of one attempt that had a result.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct PastRun {
+    /// Whose it was, where that is known.
+    pub(crate) bead: Option<String>,
     pub(crate) task_type: TaskType,
     pub(crate) complexity: Complexity,
     pub(crate) agent: bool,
@@ -121,13 +125,8 @@ pub(crate) struct Made {
     pub(crate) effects: Vec<Effect>,
 }
 
-/// The estimate of a whole run. Quantiles never fall below the prompt, nor below each other.
-pub(crate) fn estimate(features: &Features<'_>, history: &[PastRun]) -> Estimate {
-    make(features, history).estimate
-}
-
-/// The same, with its reasons. `history` is oldest first; its order among the newest
-/// [`MOST_RUNS`] does not matter.
+/// The estimate of a whole run, with its reasons. Quantiles never fall below the prompt, nor below
+/// each other. `history` is oldest first; its order among the newest [`MOST_RUNS`] does not matter.
 pub(crate) fn make(features: &Features<'_>, history: &[PastRun]) -> Made {
     let recent = &history[history.len().saturating_sub(MOST_RUNS)..];
     let runs: Vec<Features<'_>> = recent

@@ -207,7 +207,7 @@ impl Depot {
         depot::assay(&mut tx, act, &bead.id, &self.owner, act.now)
             .await
             .expect("assayed");
-        depot::queue(&mut tx, act, &bead.id, estimate, None)
+        depot::queue(&mut tx, act, &bead.id, estimate, "", None)
             .await
             .expect("queued");
         tx.commit().await.expect("a commit");

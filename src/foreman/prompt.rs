@@ -1,7 +1,7 @@
 //! What a bead's agent is told, and what its run is expected to take.
 
 use super::{Context, ForemanError};
-use crate::assayer::estimator::{Features, PastRun, estimate};
+use crate::assayer::estimator::{Features, PastRun, make};
 use crate::assayer::optimizer::{Optimized, optimize};
 use crate::assayer::prompt::{BeadBrief, Before, render};
 use crate::assayer::tokens::{Family, scaled};
@@ -15,6 +15,8 @@ use crate::depot::{Attempt, Bead, Convoy, DepotError};
 #[derive(Debug)]
 pub(super) struct Assayed {
     pub(super) estimate: Estimate,
+    /// What the estimate rests on.
+    pub(super) because: String,
     /// The description, tightened; `None` when nothing was gained.
     pub(super) optimized: Option<String>,
 }
@@ -34,8 +36,8 @@ pub(super) async fn assay(
     history: &[PastRun],
 ) -> Result<Assayed, ForemanError> {
     let gained = tightened.tokens < tightened.original_tokens;
-    let estimate = if bead.estimate_source == EstimateSource::Given {
-        bead.estimate()
+    let (estimate, because) = if bead.estimate_source == EstimateSource::Given {
+        (bead.estimate(), "given".to_owned())
     } else {
         let repo = match &bead.convoy_id {
             Some(id) => depot::convoy(tx, id).await?.and_then(|c| c.repo),
@@ -58,7 +60,9 @@ pub(super) async fn assay(
             model: bead.preferred_model.as_deref(),
             repo: repo.as_deref(),
         };
-        estimate(&features, history)
+        let made = make(&features, history);
+        let because = made.because(&features, history);
+        (made.estimate, because)
     };
     if gained {
         let trace = crate::assayer::store::Trace {
@@ -79,6 +83,7 @@ pub(super) async fn assay(
     }
     Ok(Assayed {
         estimate,
+        because,
         optimized: gained.then_some(tightened.text),
     })
 }
@@ -91,6 +96,7 @@ pub(crate) async fn past_runs(conn: &mut Conn, most: usize) -> Result<Vec<PastRu
 
 fn past_run(row: depot::PastRow) -> PastRun {
     PastRun {
+        bead: Some(row.bead_id.to_string()),
         task_type: row.task_type,
         complexity: row.complexity,
         agent: row.repo.is_some(),

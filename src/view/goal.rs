@@ -40,6 +40,8 @@ pub(crate) struct PlannedLine {
     pub(crate) acceptance_criteria: Vec<crate::core::Criterion>,
     pub(crate) files: Vec<String>,
     pub(crate) estimate: crate::core::Estimate,
+    /// The table, by what past work corrects it, and the past work that is most alike.
+    pub(crate) estimate_from: String,
     /// Who would run it now; `None` with the reason in `route`.
     pub(crate) provider: Option<ProviderName>,
     /// Why, or what it would wait for.

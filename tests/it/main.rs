@@ -5,6 +5,7 @@
 
 mod architecture;
 mod beads;
+mod calibration;
 mod capacity;
 mod chaos;
 mod clock;

@@ -28,6 +28,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<PastRun>, String> {
             let line: Line =
                 serde_json::from_str(line).map_err(|e| format!("line {}: {e}", i + 1))?;
             Ok(PastRun {
+                bead: None,
                 task_type: line.task_type,
                 complexity: line.complexity,
                 agent: line.agent,

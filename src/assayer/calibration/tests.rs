@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 fn run(tokens: u64) -> PastRun {
     PastRun {
+        bead: None,
         task_type: TaskType::Debug,
         complexity: Complexity::Medium,
         agent: true,

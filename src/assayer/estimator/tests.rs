@@ -14,8 +14,13 @@ fn features<'a>() -> Features<'a> {
     }
 }
 
+fn estimate(features: &Features<'_>, history: &[PastRun]) -> Estimate {
+    make(features, history).estimate
+}
+
 fn run(tokens: u64) -> PastRun {
     PastRun {
+        bead: None,
         task_type: TaskType::Implementation,
         complexity: Complexity::Medium,
         agent: true,
@@ -107,6 +112,21 @@ fn what_it_rests_on_is_told() {
             ("repository", 1)
         ]
     );
+    let beads = ["gt-aaaaa", "gt-bbbbb"];
+    let named: Vec<PastRun> = history
+        .iter()
+        .zip(beads)
+        .map(|(run, bead)| PastRun {
+            bead: Some(bead.into()),
+            ..run.clone()
+        })
+        .collect();
+    let because = make(&known, &named).because(&known, &named);
+    assert_eq!(
+        because,
+        "table 110,500, all runs x0.76 (2 runs), provider x0.87 (2 runs), task type x1.05 (1 run), \
+         size x0.88 (2 runs), repository x0.89 (1 run); most alike: gt-aaaaa took 110,500, gt-bbbbb took 20,000"
+    );
     let factor: f64 = made.effects.iter().map(|e| e.factor).product();
     assert!(factor < 1.0 && made.effects[0].factor < 1.0, "{made:?}");
 }
@@ -160,6 +180,7 @@ fn any_run() -> impl Strategy<Value = PastRun> {
         any::<u64>(),
     );
     small.prop_map(|(t, c, agent, tokens, who, prompt_chars)| PastRun {
+        bead: None,
         task_type: TaskType::ALL[t],
         complexity: Complexity::ALL[c],
         agent,

@@ -28,6 +28,9 @@ pub(crate) struct Args {
     /// Open the plan in $EDITOR before it is shown or saved
     #[arg(long)]
     pub(crate) edit: bool,
+    /// Say which past work the estimates rest on
+    #[arg(long)]
+    pub(crate) explain: bool,
     /// Write the plan to FILE, for `rigs goal execute --plan FILE`
     #[arg(long, value_name = "FILE")]
     pub(crate) save: Option<PathBuf>,
@@ -39,6 +42,7 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
         repo,
         no_repo,
         edit,
+        explain,
         save,
     } = args;
     let goal = input::text(&goal, "goal")?;
@@ -65,6 +69,6 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
     }
     let view = super::run::plan_view(&ctx, &plan, ground.as_ref()).await?;
     app.out
-        .answer(&view, |page| super::summary::plan(page, &view))?;
+        .answer(&view, |page| super::summary::plan(page, &view, explain))?;
     Ok(Exit::Done)
 }

@@ -9,7 +9,7 @@ use super::super::signals::Signals;
 use super::super::{App, Ended as Answer, Failure, Kind};
 use super::progress::Progress;
 use super::summary;
-use crate::assayer::estimator::{Features, MOST_RUNS, estimate};
+use crate::assayer::estimator::{Features, MOST_RUNS, make};
 use crate::assayer::plan::{Author, check};
 use crate::assayer::{Picture, Plan, planner};
 use crate::core::{Capability, ConvoyId, ConvoyStatus, ProviderName};
@@ -75,7 +75,8 @@ pub(crate) async fn plan_view(
             model: None,
             repo: repo.as_deref(),
         };
-        let estimate = estimate(&features, &history);
+        let made = make(&features, &history);
+        let (estimate, estimate_from) = (made.estimate, made.because(&features, &history));
         let (provider, route) =
             crate::foreman::route(ctx, bead.task_type, repo.as_deref(), estimate.p80).await?;
         beads.push(PlannedLine {
@@ -87,6 +88,7 @@ pub(crate) async fn plan_view(
             acceptance_criteria: bead.acceptance_criteria.clone(),
             files: bead.files.clone(),
             estimate,
+            estimate_from,
             provider,
             route,
         });
@@ -188,7 +190,7 @@ pub(crate) async fn edited(app: &mut App, ctx: &Context, plan: Plan) -> Result<P
 
 pub(crate) fn show_plan(app: &mut App, view: &PlanView) -> Result<(), Failure> {
     let mut page = super::super::page::Page::new(app.out.width());
-    summary::plan(&mut page, view);
+    summary::plan(&mut page, view, false);
     app.out.note(page.into_text().trim_end())
 }
 

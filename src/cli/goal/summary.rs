@@ -9,7 +9,7 @@ use crate::core::{BeadStatus, ConvoyStatus, Timestamp};
 use crate::foreman::Ended;
 use crate::view::goal::{GoalSummary, PlanView};
 
-pub(crate) fn plan(page: &mut Page, plan: &PlanView) {
+pub(crate) fn plan(page: &mut Page, plan: &PlanView, explain: bool) {
     page.styled(BOLD, &plan.goal);
     for note in &plan.notes {
         page.styled(DIM, format!("({note})"));
@@ -31,6 +31,12 @@ pub(crate) fn plan(page: &mut Page, plan: &PlanView) {
         ]);
     }
     page.table(&table);
+    if explain {
+        page.blank();
+        for bead in &plan.beads {
+            page.line(format!("{}: {}", bead.key, bead.estimate_from));
+        }
+    }
     page.blank();
     let beads = count(plan.beads.len(), "bead", "beads");
     let range = format!(

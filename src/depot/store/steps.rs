@@ -167,13 +167,14 @@ pub(crate) async fn assay(
     Ok(())
 }
 
-/// `optimizing` to `queued` with what the assayer made; a bead that must not start yet is
+/// `optimizing` to `queued` with what the assayer made and what that rests on; a bead that must not start yet is
 /// deferred at once.
 pub(crate) async fn queue(
     conn: &mut Conn,
     act: Act<'_>,
     id: &BeadId,
     estimate: Estimate,
+    estimate_from: &str,
     optimized_prompt: Option<&str>,
 ) -> Result<()> {
     const SQL: &str = change!(
@@ -181,7 +182,7 @@ pub(crate) async fn queue(
            optimized_prompt = ?19"
     );
     let step = Step::new(id, BeadStatus::Optimizing, BeadEvent::Queue)
-        .saying(json!({ "estimate": estimate }));
+        .saying(json!({ "estimate": estimate, "estimate_from": estimate_from }));
     let moved = take(conn, act, step, SQL, |q| {
         q.bind(estimate.p50 as i64)
             .bind(estimate.p80 as i64)

@@ -61,7 +61,7 @@ impl Desk {
         let (conn, act) = self.parts();
         let until = act.now;
         assay(conn, act, id, "me", until).await.unwrap();
-        queue(conn, act, id, ESTIMATE, None).await.unwrap();
+        queue(conn, act, id, ESTIMATE, "", None).await.unwrap();
     }
 
     async fn claim(&mut self, id: &BeadId) -> Fence {

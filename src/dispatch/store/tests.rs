@@ -110,7 +110,7 @@ async fn counted_again_from_the_completions_it_is_the_same() {
         p95: 4000,
         source: EstimateSource::Given,
     };
-    depot::queue(&mut tx, act, &bead.id, estimate, None)
+    depot::queue(&mut tx, act, &bead.id, estimate, "", None)
         .await
         .unwrap();
     let claim = depot::Claim {

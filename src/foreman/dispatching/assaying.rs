@@ -33,6 +33,7 @@ impl Foreman {
                 act,
                 &bead.id,
                 assayed.estimate,
+                &assayed.because,
                 assayed.optimized.as_deref(),
             )
             .await?;

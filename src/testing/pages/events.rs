@@ -23,7 +23,10 @@ pub(super) fn told(kind: EventType) -> Told {
             "a person changed it: each field with what it `was` and `is`, long texts cut; or a dependency was added",
         ),
         E::BeadAssay => (STEP, "its prompt and estimate are being made"),
-        E::BeadQueue => ("from, to, estimate", "it may be run; `estimate` in tokens"),
+        E::BeadQueue => (
+            "from, to, estimate, estimate_from",
+            "it may be run; `estimate` in tokens, and which past work it rests on",
+        ),
         E::BeadClaim => (
             "from, to, attempt, provider, model, resumes, decision",
             "a foreman chose a provider; `decision` has the strategy and every provider that was considered, with its factors",

@@ -15,6 +15,7 @@ const HOT: &[(&str, &str)] = &[
     (promote::DUE, "beads_deferred"),
     (promote::WAITING, "beads_waiting_for"),
     (attempts::OF_MARKER, "attempts_by_marker"),
+    (attempts::PAST, "completions_whole"),
 ];
 
 async fn plan(conn: &mut Conn, sql: &str) -> std::result::Result<Vec<String>, String> {
