@@ -31,6 +31,7 @@ fn help_shows_the_commands_and_the_exit_codes() {
       simulate     Play the queue through: when what is done, and what is waited for
       events       Print what happened, oldest first
       cost         Show what was used and what it cost
+      assayer      See how good estimates are
       config       Show and check the settings
       db           Check the store, or copy it
       doctor       Look for whatever could keep rigs from working, and put right what can be
@@ -122,7 +123,7 @@ fn a_slip_gets_a_suggestion_in_both_formats() {
     "#);
     insta::assert_snapshot!(env.rigs(["--json"]).run(), @r#"
     ------- stderr -------
-    {"error":{"kind":"usage","message":"'rigs' requires a subcommand but one was not provided [subcommands: init, goal, bead, convoy, tank, provider, model, foreman, policy, trust, stop, thaw, notify, status, why, dispatch, simulate, events, cost, config, db, doctor, schema, completions]","causes":[],"hints":["`rigs --help` shows the commands, `rigs COMMAND --help` one of them"]}}
+    {"error":{"kind":"usage","message":"'rigs' requires a subcommand but one was not provided [subcommands: init, goal, bead, convoy, tank, provider, model, foreman, policy, trust, stop, thaw, notify, status, why, dispatch, simulate, events, cost, assayer, config, db, doctor, schema, completions]","causes":[],"hints":["`rigs --help` shows the commands, `rigs COMMAND --help` one of them"]}}
     [exit status: 2]
     "#);
     // After `--` it is no flag of ours.
@@ -165,6 +166,7 @@ fn schemas_are_listed_and_printed() {
     affinity         dispatch affinity (a list of these)
     bead             bead create, list (a list of these), export (one per line), show, edit, retry ...
     convoy           convoy create, list (a list of these), show, add, pause, resume, cancel, land
+    calibration      assayer calibration
     config           config show (a list of these)
     config-check     config check
     config-path      config path
