@@ -164,7 +164,7 @@ pub(crate) fn make(features: &Features<'_>, history: &[PastRun]) -> Made {
         shift += effect;
         if n > 0 {
             effects.push(Effect {
-                of: *of,
+                of,
                 runs: n,
                 factor: effect.exp(),
             });

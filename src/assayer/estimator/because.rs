@@ -10,19 +10,20 @@ impl Made {
     /// The table, what it was multiplied by and on how many runs that rests, and the past runs
     /// that are most alike.
     pub(crate) fn because(&self, features: &Features<'_>, history: &[PastRun]) -> String {
-        let mut text = format!("table {}", thousands(self.table));
-        for effect in &self.effects {
+        let effects = self.effects.iter().map(|effect| {
             let runs = count(effect.runs, "run", "runs");
-            text.push_str(&format!(", {} x{:.2} ({runs})", effect.of, effect.factor));
-        }
+            format!(", {} x{:.2} ({runs})", effect.of, effect.factor)
+        });
+        let effects: String = effects.collect();
         let alike: Vec<String> = nearest(features, history)
             .into_iter()
             .map(|(bead, tokens)| format!("{} took {}", one_line(bead, 40), thousands(tokens)))
             .collect();
-        if !alike.is_empty() {
-            text.push_str(&format!("; most alike: {}", alike.join(", ")));
-        }
-        text
+        let alike = match alike.as_slice() {
+            [] => String::new(),
+            some => format!("; most alike: {}", some.join(", ")),
+        };
+        format!("table {}{effects}{alike}", thousands(self.table))
     }
 }
 

@@ -37,13 +37,12 @@ const MOST_RUNS: usize = 1500;
 const MOST_BYTES: u64 = 4 << 20;
 
 pub(crate) async fn run(args: &Args, app: &mut App) -> Ended {
-    let history = match &args.file {
-        Some(file) => of_file(file)?,
-        None => {
-            let db = app.store(Mode::OneShot).await?;
-            let mut conn = db.read().await?;
-            crate::foreman::past_runs(&mut conn, MOST_RUNS).await?
-        }
+    let history = if let Some(file) = &args.file {
+        of_file(file)?
+    } else {
+        let db = app.store(Mode::OneShot).await?;
+        let mut conn = db.read().await?;
+        crate::foreman::past_runs(&mut conn, MOST_RUNS).await?
     };
     let Some(report) = calibrate(&history) else {
         let runs = count(history.len(), "run", "runs");
