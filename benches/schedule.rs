@@ -1,8 +1,8 @@
 //! The scheduling benchmark: `cargo bench --bench schedule`. One line per preset: the median of
 //! makespan over lower bound, the requests that a provider would refuse, the planner's own time per
 //! event. `SCHED_DIR` names a folder with other instances of the same form, `SIGMA=0.3` makes the
-//! estimates wrong by a log-normal factor, `EACH=1` prints every instance. See
-//! `docs/performance.md`.
+//! estimates wrong by a log-normal factor (`DRAW=1`, 2, ...: other factors), `EACH=1` prints every
+//! instance. See `docs/performance.md`.
 #![expect(clippy::print_stdout, reason = "printing is what it is for")]
 
 use std::collections::BTreeMap;
@@ -67,6 +67,12 @@ fn run() -> Result<usize, String> {
             .map_err(|e| format!("SIGMA={text}: {e}"))?,
         None => 0.0,
     };
+    let draw = match var("DRAW") {
+        Some(text) => text
+            .parse::<u64>()
+            .map_err(|e| format!("DRAW={text}: {e}"))?,
+        None => 0,
+    };
     let mut files: Vec<PathBuf> = std::fs::read_dir(&dir)
         .map_err(|e| format!("{}: {e}", dir.display()))?
         .filter_map(|entry| Some(entry.ok()?.path()))
@@ -79,7 +85,7 @@ fn run() -> Result<usize, String> {
         let text = std::fs::read_to_string(file).map_err(|e| format!("{name}: {e}"))?;
         let instance = Instance::read(&text).map_err(|e| format!("{name}: {e}"))?;
         let factors = if sigma > 0.0 {
-            instance.noise(sigma)
+            instance.noise(sigma, draw)
         } else {
             Vec::new()
         };

@@ -64,9 +64,11 @@ impl Instance {
         serde_json::from_str(text)
     }
 
-    /// Factors by which the truth is off the estimates: log-normal, mean 1; of the instance's seed.
-    pub fn noise(&self, sigma: f64) -> Vec<f64> {
-        let mut random = Random(self.seed.wrapping_mul(0x9E37_79B9) ^ 0x5EED);
+    /// Factors by which the truth is off the estimates: log-normal, mean 1; of the instance's seed
+    /// and the number of the draw.
+    pub fn noise(&self, sigma: f64, draw: u64) -> Vec<f64> {
+        let draw = draw.wrapping_mul(0x517C_C1B7_2722_0A95);
+        let mut random = Random(self.seed.wrapping_mul(0x9E37_79B9) ^ 0x5EED ^ draw);
         (0..self.tasks.len())
             .map(|_| (sigma * random.normal() - sigma * sigma / 2.0).exp())
             .collect()
@@ -137,8 +139,8 @@ impl Instance {
 
     /// Plays it through; with `factors` the planner sees estimates and the providers enforce the
     /// truth. Then a run's real need is known when it ends; one that takes longer than estimated is
-    /// charged what it has used by then; a refused request (429) closes the provider's windows to
-    /// further starts until the first of them is new.
+    /// charged what it has used by then; a refused request (429) tells that the
+    /// fullest window has no room for more than half of what was asked for.
     pub fn play(&self, factors: &[f64]) -> Played {
         let mut world = World::new(self, factors);
         let mut memory = Memory::default();

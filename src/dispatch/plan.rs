@@ -18,6 +18,7 @@
 //! the last plan had found is kept in [`Memory`], so that a plan that is renewed at every event
 //! goes on improving at a bounded cost per event.
 
+mod caution;
 mod improve;
 #[cfg(any(test, feature = "bench"))]
 mod learn;
@@ -32,6 +33,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use caution::Caution;
 use improve::improve;
 #[cfg(any(test, feature = "bench"))]
 pub(crate) use learn::Learned;
@@ -165,7 +167,7 @@ impl Plan {
 pub(crate) struct Memory {
     genes: BTreeMap<u64, (f64, u32)>,
     rule: usize,
-    prices: Vec<prices::Price>,
+    prices: prices::Prices,
     /// Rules are tried again, one per call.
     turn: usize,
 }
@@ -185,21 +187,24 @@ struct Genes {
 /// may be simulated beyond the first of every rule, see [`EFFORT`].
 pub(crate) fn plan(board: &Board, memory: &mut Memory, seed: u64, effort: u64) -> Plan {
     let tables = Tables::new(board, HORIZON);
-    let mut play = Play::new(&tables);
-    let is_first = memory.prices.len() != tables.lanes;
+    let is_first = memory.prices.lanes.len() != tables.lanes;
     if is_first {
-        memory.prices = prices::of(board, &tables);
         memory.genes.clear();
     }
-    let bias = prices::bias(&tables, &memory.prices);
+    if !memory.prices.fit(&tables) {
+        memory.prices = prices::of(board, &tables);
+    }
+    let bias = prices::bias(&tables, &memory.prices.lanes);
     let levels = rules::levels(&tables);
+    let caution = Caution::new(&tables, memory.prices.end_ms, levels.longest());
+    let mut play = Play::new(&tables, caution);
 
     let mut best: Option<(f64, Genes, usize)> = None;
     let mut tried = 0;
     let consider =
         |genes: Genes, rule: usize, play: &mut Play, best: &mut Option<(f64, Genes, usize)>| {
             let bound = best.as_ref().map_or(f64::INFINITY, |(cost, ..)| *cost);
-            let cost = play.run(&tables, &genes, &bias, bound);
+            let cost = play.run(&tables, &genes, &bias.dearer, bound);
             if best.is_none() || cost < bound {
                 *best = Some((cost, genes, rule));
             }
@@ -225,9 +230,16 @@ pub(crate) fn plan(board: &Board, memory: &mut Memory, seed: u64, effort: u64) -
         return Plan::empty(board.now);
     };
     tried += improve(
-        &tables, &mut play, &mut genes, &bias, &levels, cost, seed, effort,
+        &tables,
+        &mut play,
+        &mut genes,
+        &bias.dearer,
+        &levels,
+        cost,
+        seed,
+        effort,
     );
-    play.run(&tables, &genes, &bias, f64::INFINITY);
+    play.run(&tables, &genes, &bias.dearer, f64::INFINITY);
     memory.rule = rule;
     memory.genes = rules::keep(board, &tables, &genes, &levels);
     Plan {

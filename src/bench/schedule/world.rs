@@ -84,9 +84,12 @@ impl<'a> World<'a> {
                 end: None,
                 ..request
             });
+            // It does not fit, so smaller ones at best.
+            let room = |w: &Window| w.limit.saturating_sub(w.used);
             let open = on.windows.iter_mut().filter(|w| w.until > now);
-            if let Some(first) = open.min_by_key(|w| w.until) {
-                first.used = first.limit;
+            if let Some(fullest) = open.min_by_key(|w| room(w)) {
+                let left = room(fullest).min(estimate.tokens / 2);
+                fullest.used = fullest.used.max(fullest.limit - left);
             }
             return;
         }

@@ -5,7 +5,8 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::tables::{NEVER, Tables};
+use super::caution::Caution;
+use super::tables::{LaneTable, NEVER, Tables};
 use super::{Genes, Start};
 
 const MINUTE_MS: i64 = 60_000;
@@ -19,8 +20,6 @@ const SORTED: u64 = 3;
 const MEAN_WEIGHT: f64 = 0.3;
 /// Weight of lateness, summed over beads with a deadline.
 const LATE_WEIGHT: f64 = 10.0;
-/// Standard deviations kept free in a window for what may be wrong in the estimates.
-const CAUTION: f64 = 2.2;
 
 /// One schedule and the room to make the next in; nothing is allocated once it is warm.
 pub(super) struct Play {
@@ -32,6 +31,7 @@ pub(super) struct Play {
     gates: Vec<u32>,
     starts: Vec<(i64, u32, u8, i64)>,
     last: i64,
+    caution: Caution,
     /// Steps taken since the beginning: what effort is counted in, see [`super::EFFORT`].
     pub(super) steps: u64,
 }
@@ -59,7 +59,7 @@ struct Level {
 }
 
 impl Play {
-    pub(super) fn new(t: &Tables) -> Self {
+    pub(super) fn new(t: &Tables, caution: Caution) -> Self {
         Self {
             lanes: t.all.iter().map(|_| State::default()).collect(),
             open: Vec::new(),
@@ -68,6 +68,7 @@ impl Play {
             gates: Vec::new(),
             starts: Vec::new(),
             last: t.now,
+            caution,
             steps: 0,
         }
     }
@@ -322,12 +323,7 @@ impl Play {
                     continue;
                 }
                 let need = t.need[i as usize * t.lanes + lane];
-                let fits = need != NEVER
-                    && s.windows
-                        .iter()
-                        .zip(&table.windows)
-                        .all(|(w, of)| holds(w, of.limit, need, t.spread));
-                if fits {
+                if need != NEVER && hold(&s.windows, table, need, t.spread, self.caution) {
                     found = Some(i);
                     break;
                 }
@@ -378,19 +374,24 @@ impl Play {
     }
 }
 
-/// Whether a window takes it: expected tokens and, for what nobody knows yet, [`CAUTION`] standard
+/// Whether all windows take it: expected tokens and, for what nobody knows yet, some standard
 /// deviations of the sum. What exceeds a whole window may run alone in a fresh one.
-fn holds(w: &Level, limit: u64, need: u64, spread: f64) -> bool {
-    if w.used == 0 {
-        return true;
-    }
-    let sum = w.used.saturating_add(need);
-    if spread == 0.0 {
-        return sum <= limit;
-    }
+fn hold(windows: &[Level], of: &LaneTable, need: u64, spread: f64, caution: Caution) -> bool {
     // Of a log-normal with mean 1.
-    let deviation = ((spread * spread).exp() - 1.0).sqrt() * (w.squares + square(need)).sqrt();
-    sum as f64 + CAUTION * deviation <= limit as f64
+    let deviation = ((spread * spread).exp() - 1.0).sqrt();
+    windows.iter().zip(&of.windows).all(|(w, of)| {
+        if w.used == 0 {
+            return true;
+        }
+        let sum = w.used.saturating_add(need);
+        if spread == 0.0 || sum > of.limit {
+            return sum <= of.limit;
+        }
+        let left = (of.limit - w.used) as f64 / of.limit as f64;
+        let deviations = caution.deviations(of.length_ms, left, w.squares == 0.0);
+        let unknown = deviation * (w.squares + square(need)).sqrt();
+        sum as f64 + deviations * unknown <= of.limit as f64
+    })
 }
 
 fn square(tokens: u64) -> f64 {

@@ -27,6 +27,23 @@ pub(super) struct Price {
     pub(super) second: f64,
 }
 
+/// What the linear programme found.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Prices {
+    pub(super) lanes: Vec<Price>,
+    /// When the queue ends by capacity alone, in milliseconds from now; 0: nothing is known.
+    pub(super) end_ms: f64,
+    /// How many beads it was made for.
+    beads: usize,
+}
+
+impl Prices {
+    /// Whether the queue is still about the one that they were made for.
+    pub(super) fn fit(&self, t: &Tables) -> bool {
+        self.lanes.len() == t.lanes && t.len() <= 2 * self.beads && self.beads <= 4 * t.len()
+    }
+}
+
 /// Beads that are alike, and what all of them need per lane.
 struct Group {
     count: f64,
@@ -36,13 +53,17 @@ struct Group {
 }
 
 /// Prices of all lanes; zeros if nothing binds or nothing is left.
-pub(super) fn of(board: &Board, t: &Tables) -> Vec<Price> {
+pub(super) fn of(board: &Board, t: &Tables) -> Prices {
     let none = || {
         let price = |l: &super::tables::LaneTable| Price {
             tokens: vec![0.0; l.windows.len()],
             ..Price::default()
         };
-        t.all.iter().map(price).collect()
+        Prices {
+            lanes: t.all.iter().map(price).collect(),
+            end_ms: 0.0,
+            beads: t.len(),
+        }
     };
     let groups = groups(t);
     if groups.is_empty() {
@@ -97,10 +118,10 @@ pub(super) fn of(board: &Board, t: &Tables) -> Vec<Price> {
     }
     let mut goal = vec![0.0; columns];
     goal[columns - 1] = 1.0;
-    let Some(duals) = minimise(&goal, &rows) else {
+    let Some(optimum) = minimise(&goal, &rows) else {
         return none();
     };
-    let mut duals = duals[groups.len()..].iter();
+    let mut duals = optimum.duals[groups.len()..].iter();
     let mut next = || duals.next().copied().unwrap_or(0.0);
     let price = |of: &super::tables::LaneTable| Price {
         tokens: of
@@ -115,13 +136,24 @@ pub(super) fn of(board: &Board, t: &Tables) -> Vec<Price> {
         },
         second: next() / f64::from(of.slots.max(1)),
     };
-    t.all.iter().map(price).collect()
+    Prices {
+        lanes: t.all.iter().map(price).collect(),
+        end_ms: optimum.value * 1e3,
+        beads: t.len(),
+    }
 }
 
-/// Per lane and bead: by how much the bead is dearer there than where it is cheapest, in
-/// milliseconds of the end.
-pub(super) fn bias(t: &Tables, prices: &[Price]) -> Vec<Vec<f64>> {
+/// What every bead costs everybody else, in milliseconds of the end.
+pub(super) struct Bias {
+    /// Per lane and bead: by how much it is dearer there than where it is cheapest.
+    pub(super) dearer: Vec<Vec<f64>>,
+    /// Per bead: what it costs where it is cheapest.
+    pub(super) least: Vec<f64>,
+}
+
+pub(super) fn bias(t: &Tables, prices: &[Price]) -> Bias {
     let mut bias = vec![vec![0.0; t.len()]; t.lanes];
+    let mut cheapest = Vec::with_capacity(t.len());
     for i in 0..t.len() {
         let mut least = f64::INFINITY;
         for lane in 0..t.lanes {
@@ -135,13 +167,17 @@ pub(super) fn bias(t: &Tables, prices: &[Price]) -> Vec<Vec<f64>> {
             bias[lane][i] = cost;
             least = least.min(cost);
         }
+        cheapest.push(least);
         for (lane, of) in bias.iter_mut().enumerate() {
             if t.need[i * t.lanes + lane] != NEVER {
                 of[i] -= least;
             }
         }
     }
-    bias
+    Bias {
+        dearer: bias,
+        least: cheapest,
+    }
 }
 
 fn groups(t: &Tables) -> Vec<Group> {

@@ -1,16 +1,19 @@
 //! The portfolio: rules that turn a board into an order. None wins everywhere, so all are played.
 
+use super::prices::Bias;
 use super::tables::Tables;
 use super::{Genes, Memory};
 
 /// Between the keys of two ranks; further apart than any time is long.
 const RANK_STEP: f64 = 1e12;
+/// A provider that is dearer by no more than this part counts as the cheapest as well.
+const ABOUT: f64 = 0.1;
 
 pub(super) struct Rule {
     name: &'static str,
     /// Weight of the prices against the critical path, both in milliseconds.
     weight: f64,
-    /// Only the lane where it costs the others least.
+    /// Only the lanes where it costs the others about the least.
     is_strict: bool,
 }
 
@@ -36,16 +39,14 @@ impl Rule {
         self.name
     }
 
-    pub(super) fn genes(&self, t: &Tables, levels: &Levels, bias: &[Vec<f64>]) -> Genes {
+    pub(super) fn genes(&self, t: &Tables, levels: &Levels, bias: &Bias) -> Genes {
         let mask = |i: usize| {
             if !self.is_strict {
                 return t.allowed[i];
             }
-            let cheapest = (0..t.lanes)
-                .filter(|l| t.allowed[i] & (1 << l) != 0)
-                .fold(f64::INFINITY, |least, l| bias[l][i].min(least));
+            let most = 1.0 + ABOUT * bias.least[i];
             (0..t.lanes)
-                .filter(|l| t.allowed[i] & (1 << l) != 0 && bias[*l][i] <= cheapest + 1.0)
+                .filter(|l| t.allowed[i] & (1 << l) != 0 && bias.dearer[*l][i] <= most)
                 .fold(0, |mask, l| mask | 1 << l)
         };
         Genes {
@@ -65,6 +66,11 @@ pub(super) struct Levels {
 }
 
 impl Levels {
+    /// The longest chain of all, in milliseconds.
+    pub(super) fn longest(&self) -> f64 {
+        self.path.iter().copied().fold(0.0, f64::max)
+    }
+
     pub(super) fn key(&self, i: usize) -> f64 {
         f64::from(self.rank[i]) * RANK_STEP - self.path[i]
     }

@@ -17,10 +17,16 @@ const PATIENCE: usize = 600;
 /// From here on the first column that helps instead of the best: that cannot go round in circles.
 const CAREFUL: usize = 300;
 
-/// Minimises `c x` for `x >= 0`, and says how much the optimum falls per unit more of each row's
-/// `b`: 0 where the row does not bind, and for equalities, which nobody asks about. `None`: no
-/// solution, none that is bounded, or none in time.
-pub(super) fn minimise(c: &[f64], rows: &[Row]) -> Option<Vec<f64>> {
+/// The least `c x`, and what one unit more of a row is worth.
+pub(super) struct Optimum {
+    pub(super) value: f64,
+    /// Per row: how much the optimum falls per unit more of its `b`; 0 where the row does not bind,
+    /// and for equalities, which nobody asks about.
+    pub(super) duals: Vec<f64>,
+}
+
+/// Minimises `c x` for `x >= 0`. `None`: no solution, none that is bounded, or none in time.
+pub(super) fn minimise(c: &[f64], rows: &[Row]) -> Option<Optimum> {
     let (n, m) = (c.len(), rows.len());
     // Columns: the variables, a slack (or a penalty) per row, the right side.
     let width = n + m + 1;
@@ -41,7 +47,8 @@ pub(super) fn minimise(c: &[f64], rows: &[Row]) -> Option<Vec<f64>> {
     let mut basis: Vec<usize> = (n..n + m).collect();
     for pivot in 0..PATIENCE {
         let Some(column) = entering(&cost[..width - 1], pivot >= CAREFUL) else {
-            return prices(&table, &cost, &basis, rows, n);
+            let value = -cost[width - 1];
+            return prices(&table, &cost, &basis, rows, n).map(|duals| Optimum { value, duals });
         };
         let row = leaving(&table, column)?;
         let by = table[row][column];
@@ -119,8 +126,10 @@ mod tests {
         }
     }
 
-    fn rounded(prices: Option<Vec<f64>>) -> Option<Vec<f64>> {
-        prices.map(|all| all.iter().map(|p| (p * 1e6).round() / 1e6).collect())
+    /// The optimum, then the price of each row.
+    fn rounded(optimum: Option<Optimum>) -> Option<Vec<f64>> {
+        let all = optimum.map(|o| [vec![o.value], o.duals].concat());
+        all.map(|all| all.iter().map(|p| (p * 1e6).round() / 1e6).collect())
     }
 
     #[test]
@@ -133,7 +142,7 @@ mod tests {
         ];
         assert_eq!(
             rounded(minimise(&[-3.0, -5.0], &rows)),
-            Some(vec![0.0, 1.5, 1.0])
+            Some(vec![-36.0, 0.0, 1.5, 1.0])
         );
     }
 
@@ -144,8 +153,10 @@ mod tests {
             is_equal: true,
             b: 3.0,
         };
-        assert_eq!(minimise(&[1.0, 1.0], &[equal, most([1.0, 1.0], 2.0)]), None);
+        let unmet = minimise(&[1.0, 1.0], &[equal, most([1.0, 1.0], 2.0)]);
+        assert_eq!(rounded(unmet), None);
         // Nothing bounds it.
-        assert_eq!(minimise(&[-1.0, 0.0], &[most([0.0, 1.0], 1.0)]), None);
+        let endless = minimise(&[-1.0, 0.0], &[most([0.0, 1.0], 1.0)]);
+        assert_eq!(rounded(endless), None);
     }
 }
