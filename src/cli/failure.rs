@@ -239,6 +239,10 @@ impl From<DepotError> for Failure {
                 Kind::NotPossible,
                 "wait until it has ended, or `rigs bead cancel` it first; what is completed stays as it is",
             ),
+            DepotError::Archived(_) => (
+                Kind::NotPossible,
+                "`rigs bead show` still tells of it; create a new bead for more work",
+            ),
             DepotError::Cycle { .. } => (
                 Kind::NotPossible,
                 "leave out one of these dependencies: nothing could start",

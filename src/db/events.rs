@@ -31,6 +31,7 @@ word_enum! {
         BeadFail = "bead.fail",
         BeadCancel = "bead.cancel",
         BeadRetry = "bead.retry",
+        BeadsArchived = "beads.archived",
         BeadAdopted = "bead.adopted",
         ConvoyCreated = "convoy.created",
         ConvoyBeadAdded = "convoy.bead_added",

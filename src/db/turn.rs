@@ -1,4 +1,4 @@
-//! The turnstile: who wants to write stands in line for a lock on a file beside the store.
+//! The turnstile: who wants to write stands in line for locks on two files beside the store.
 //!
 //! SQLite's own waiting is a sleep of up to 100 ms between two tries, and who tries first after a
 //! commit wins: among many writers most of the time passes with nobody writing, and the unlucky one
@@ -17,14 +17,19 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone)]
 pub(super) struct Turnstile {
-    path: PathBuf,
+    line: PathBuf,
+    turn: PathBuf,
 }
 
 /// A place at the head of the line, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Turn(File);
+pub(super) struct Turn(#[expect(dead_code, reason = "it is there to be dropped")] Held);
 
-impl Drop for Turn {
+/// A locked file.
+#[derive(Debug)]
+struct Held(File);
+
+impl Drop for Held {
     fn drop(&mut self) {
         // Not left to the closing: a child that was forked at this moment has the file as well.
         if let Err(error) = self.0.unlock() {
@@ -36,38 +41,73 @@ impl Drop for Turn {
 impl Turnstile {
     /// That of the store at `path`.
     pub(super) fn of(path: &Path) -> Self {
-        let mut name = path.as_os_str().to_owned();
-        name.push("-turn");
-        Self { path: name.into() }
+        let beside = |suffix: &str| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(suffix);
+            PathBuf::from(name)
+        };
+        Self {
+            line: beside("-line"),
+            turn: beside("-turn"),
+        }
     }
 
     /// Waits for the turn; `None` where there is no turnstile, or nobody comes through.
+    ///
+    /// Whoever wants it is first alone in waiting for it: else one that comes back at once would
+    /// have it again before the one that was woken gets to run.
     pub(super) async fn enter(&self) -> Option<Turn> {
-        let opened = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&self.path);
-        let file = opened.ok()?;
-        match file.try_lock() {
-            Ok(()) => return Some(Turn(file)),
-            Err(TryLockError::WouldBlock) => {}
-            Err(TryLockError::Error(_)) => return None,
-        }
+        let (line, turn) = (open(&self.line)?, open(&self.turn)?);
+        let line = attempt(line)?;
+        let turn = match line {
+            Ok(_) => match attempt(turn)? {
+                Ok(turn) => return Some(Turn(turn)),
+                Err(turn) => turn,
+            },
+            Err(_) => turn,
+        };
         let (tell, told) = tokio::sync::oneshot::channel();
         // A thread, because this wait has no limit of its own. Nobody waits for the thread: when
         // its turn comes too late, the lock is dropped with the message.
         std::thread::Builder::new()
             .name("rigs-turn".into())
             .stack_size(64 << 10)
-            .spawn(move || {
-                let turn = file.lock().is_ok().then(|| Turn(file));
-                drop(tell.send(turn));
-            })
+            .spawn(move || drop(tell.send(stand(line, turn))))
             .ok()?;
         tokio::time::timeout(PATIENCE, told).await.ok()?.ok()?
     }
+}
+
+fn open(path: &Path) -> Option<File> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .ok()
+}
+
+/// The lock, or the file back when another one has it; `None` where nothing can be locked.
+fn attempt(file: File) -> Option<Result<Held, File>> {
+    match file.try_lock() {
+        Ok(()) => Some(Ok(Held(file))),
+        Err(TryLockError::WouldBlock) => Some(Err(file)),
+        Err(TryLockError::Error(_)) => None,
+    }
+}
+
+fn stand(line: Result<Held, File>, turn: File) -> Option<Turn> {
+    let first = match line {
+        Ok(held) => held,
+        Err(line) => {
+            line.lock().ok()?;
+            Held(line)
+        }
+    };
+    turn.lock().ok()?;
+    drop(first);
+    Some(Turn(Held(turn)))
 }
 
 #[cfg(test)]

@@ -118,6 +118,14 @@ async fn write(conn: &mut Conn, to: &Path) -> Result<(), BackupError> {
     }
 }
 
+/// Writes the file anew without the room that is free in it. Nobody else may write meanwhile.
+pub(crate) async fn compact(conn: &mut Conn) -> Result<(), DbError> {
+    sqlx::raw_sql("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)")
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;

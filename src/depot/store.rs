@@ -1,6 +1,7 @@
 //! The depot's SQL. Every function takes a connection: a transaction of the caller for changes.
 
 mod approve;
+mod archive;
 mod attempts;
 mod beads;
 mod bulk;
@@ -18,6 +19,7 @@ mod tests;
 mod trust;
 
 pub(crate) use approve::{approve, to_review};
+pub(crate) use archive::{Sweep, archive};
 pub(crate) use attempts::{
     PastRow, attempts_of, bead_of_marker, complete_record, end_attempt, last_attempt, past_runs,
     refused_by, running_attempts, session_started, simulated_work, started_run,
@@ -73,6 +75,8 @@ pub(crate) enum DepotError {
     /// Only what does not run, and is not completed, can be changed.
     #[error("{bead} is {status} and cannot be changed")]
     Busy { bead: BeadId, status: BeadStatus },
+    #[error("{0} is archived and cannot be changed")]
+    Archived(BeadId),
     /// An id of an import is in the store by now.
     #[error("somebody else stored one of these beads meanwhile: import it again")]
     Taken,

@@ -173,7 +173,9 @@ pub(crate) async fn rebuild(conn: &mut Conn) -> Result<u64, DbError> {
     {
         let mut past = sqlx::query_as::<_, Past>(
             "SELECT provider, asked_model, task_type, verdict, estimated_tokens, actual_tokens, completed_at
-             FROM completions ORDER BY completed_at, rowid",
+             FROM (SELECT *, rowid AS at_row FROM completions
+                   UNION ALL SELECT *, rowid FROM archived_completions)
+             ORDER BY completed_at, at_row",
         )
         .fetch(&mut *conn);
         while let Some(past) = past.try_next().await? {

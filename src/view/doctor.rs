@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::core::Timestamp;
 use crate::core::words::word_enum;
 
 word_enum! {
@@ -58,5 +59,17 @@ pub(crate) struct StoreCheck {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct Backup {
     pub(crate) path: PathBuf,
+    pub(crate) bytes: u64,
+}
+
+/// What was moved out of the way, or would be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct Archived {
+    pub(crate) beads: u64,
+    /// They ended before this.
+    pub(crate) before: Timestamp,
+    /// Nothing was moved.
+    pub(crate) dry_run: bool,
+    /// Of the store's file now.
     pub(crate) bytes: u64,
 }

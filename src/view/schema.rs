@@ -157,6 +157,11 @@ pub(crate) const KINDS: &[Kind] = &[
         schema: of::<super::source::SourceView>,
     },
     Kind {
+        name: "archived",
+        from: "db archive",
+        schema: of::<super::doctor::Archived>,
+    },
+    Kind {
         name: "backup",
         from: "db backup",
         schema: of::<super::doctor::Backup>,

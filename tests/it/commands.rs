@@ -33,7 +33,7 @@ fn help_shows_the_commands_and_the_exit_codes() {
       cost         Show what was used and what it cost
       assayer      See how good estimates are
       config       Show and check the settings
-      db           Check the store, or copy it
+      db           Check the store, copy it, or archive what is long over
       doctor       Look for whatever could keep rigs from working, and put right what can be
       schema       Print the JSON Schema of an answer
       completions  Print the completions of a shell
@@ -191,6 +191,7 @@ fn schemas_are_listed_and_printed() {
     provider-test    provider test
     ingested         tank ingest
     source           tank refresh (a list of these)
+    archived         db archive
     backup           db backup
     store-check      db check
     doctor           doctor

@@ -149,7 +149,9 @@ fn the_shell_lines_of_the_readme_that_only_look_do_run() {
     env.only_programs(&["sh", "git"]);
     env.config("[providers.claude]\ncommand = \"/bin/true\"\n");
     let rigs = env!("CARGO_BIN_EXE_rigs");
-    env.program("rigs", &format!("exec '{rigs}' \"$@\"\n"));
+    // Two commands with the same seed that get as far in the same moment would draw the same ids.
+    let program = format!("RIGS_TEST_SEED=$$ exec '{rigs}' \"$@\"\n");
+    env.program("rigs", &program);
     let readme = read("README.md");
     let blocks = readme.split("```sh\n").skip(1);
     let lines = blocks.flat_map(|b| b.split("```").next().unwrap().lines());

@@ -4,6 +4,7 @@
 #![cfg(test)] // Says to clippy that helpers are test code too.
 
 mod architecture;
+mod archive;
 mod beads;
 mod calibration;
 mod capacity;

@@ -15,6 +15,7 @@ const PRIVATE: &[&str] = &[
     "rigs.db",
     "rigs.db-wal",
     "rigs.db-shm",
+    "rigs.db-line",
     "rigs.db-turn",
     "foreman.lock",
     "daemon.lock",

@@ -222,6 +222,7 @@ pub(crate) fn sentence(event: &Event, now: Timestamp) -> Option<String> {
         | EventType::ConvoyBeadAdded
         | EventType::ConvoyStarted
         | EventType::ConvoyCompleted
+        | EventType::BeadsArchived
         | EventType::ConvoyFailed
         | EventType::ConvoyCancelled
         | EventType::AttemptEnded

@@ -3,7 +3,9 @@
 //! what always happens together is handed over together.
 //!
 //! The values of the event come first, in the order of [`bind_event`]: of these a change may use
-//! `?2`, the time, and `?5`, the bead. Its own begin at `?10`.
+//! `?2`, the time, and `?5`, the bead. Its own begin at `?10`. A number that a statement leaves out
+//! is counted by sqlx as a value all the same, through the whole text: there may not be more of them
+//! than values, or the rest is bound to nothing. What a text wrote is read by a test.
 
 /// `$change`, and when it hit one row, the event.
 macro_rules! with_event {

@@ -18,14 +18,15 @@ pub(crate) async fn last_attempt(conn: &mut Conn, bead: &BeadId) -> Result<Optio
     )
 }
 
-/// All attempts at a bead, in order.
+/// All attempts at a bead, archived or not, in order.
 pub(crate) async fn attempts_of(conn: &mut Conn, bead: &BeadId) -> Result<Vec<Attempt>> {
-    Ok(
-        sqlx::query_as("SELECT * FROM attempts WHERE bead_id = ?1 ORDER BY number")
-            .bind(bead)
-            .fetch_all(conn)
-            .await?,
+    Ok(sqlx::query_as(
+        "SELECT * FROM attempts WHERE bead_id = ?1
+         UNION ALL SELECT * FROM archived_attempts WHERE bead_id = ?1 ORDER BY number",
     )
+    .bind(bead)
+    .fetch_all(conn)
+    .await?)
 }
 
 /// Attempts that nobody has closed.
@@ -207,12 +208,19 @@ pub(crate) async fn past_runs(conn: &mut Conn, limit: i64) -> Result<Vec<PastRow
 
 pub(super) const PAST: &str = "SELECT bead_id, provider, model, task_type, complexity, repo, prompt_chars, \
      estimated_tokens, actual_tokens, completed_at FROM completions INDEXED BY completions_whole \
+     WHERE verdict <> 'failed' AND is_fresh = 1 AND model IS NOT ?2 \
+     UNION ALL SELECT bead_id, provider, model, task_type, complexity, repo, prompt_chars, \
+     estimated_tokens, actual_tokens, completed_at \
+     FROM archived_completions INDEXED BY archived_completions_whole \
      WHERE verdict <> 'failed' AND is_fresh = 1 AND model IS NOT ?2 ORDER BY completed_at DESC LIMIT ?1";
 
 /// A bead of the convoy with work that was only simulated.
 pub(crate) async fn simulated_work(conn: &mut Conn, convoy: &ConvoyId) -> Result<Option<BeadId>> {
     Ok(sqlx::query_scalar(
         "SELECT b.id FROM beads b JOIN attempts a ON a.bead_id = b.id
+         WHERE b.convoy_id = ?1 AND a.model = ?2 AND a.commit_id IS NOT NULL
+         UNION ALL
+         SELECT b.id FROM archived_beads b JOIN archived_attempts a ON a.bead_id = b.id
          WHERE b.convoy_id = ?1 AND a.model = ?2 AND a.commit_id IS NOT NULL LIMIT 1",
     )
     .bind(convoy)

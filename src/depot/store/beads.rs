@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::archive::{self, archived, archived_state};
 use super::{DepotError, Result};
 use crate::core::{BeadId, BeadStatus, BlockCause, ConvoyId, EstimateSource, Timestamp};
 use crate::db::events::joint::{bind_event, with_event};
@@ -68,8 +69,8 @@ const INSERT: &str = with_event!(
         acceptance_criteria, files, labels, metadata, estimated_tokens, estimate_p80, estimate_p95,
         estimate_source, preferred_provider, preferred_model, convoy_id, rank, not_before, deadline,
         created_at, updated_at)
-     VALUES (?5, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?6,
-        ?26, ?27, ?28, ?2, ?2)
+     SELECT ?5, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?6,
+        ?26, ?27, ?28, ?2, ?2 WHERE NOT EXISTS (SELECT 1 FROM archived_beads WHERE id = ?5)
      ON CONFLICT (id) DO NOTHING RETURNING *"
 );
 
@@ -139,7 +140,15 @@ async fn link(conn: &mut Conn, now: Timestamp, bead: &BeadId, on: &BeadId) -> Re
             path: vec![bead.clone(), on.clone()],
         });
     }
-    let status = status_of(conn, on).await?;
+    let status = match status_of(conn, on).await {
+        // There is nothing to wait for any more.
+        Err(DepotError::Archived(_))
+            if archived_state(conn, on).await? == Some(BeadStatus::Completed) =>
+        {
+            return archive::link(conn, now, bead, on).await;
+        }
+        status => status?,
+    };
     let added = sqlx::query(
         "INSERT INTO dependencies (bead_id, depends_on_id, created_at) VALUES (?1, ?2, ?3)
          ON CONFLICT DO NOTHING",
@@ -208,24 +217,35 @@ async fn path_between(conn: &mut Conn, from: &BeadId, to: &BeadId) -> Result<Opt
 }
 
 pub(super) async fn status_of(conn: &mut Conn, id: &BeadId) -> Result<BeadStatus> {
-    sqlx::query_scalar("SELECT status FROM beads WHERE id = ?1")
+    let status: Option<BeadStatus> = sqlx::query_scalar("SELECT status FROM beads WHERE id = ?1")
         .bind(id)
-        .fetch_optional(conn)
-        .await?
-        .ok_or_else(|| DepotError::NoBead(id.clone()))
+        .fetch_optional(&mut *conn)
+        .await?;
+    match status {
+        Some(status) => Ok(status),
+        None if archived_state(conn, id).await?.is_some() => Err(DepotError::Archived(id.clone())),
+        None => Err(DepotError::NoBead(id.clone())),
+    }
 }
 
+/// A bead, archived or not.
 pub(crate) async fn get(conn: &mut Conn, id: &BeadId) -> Result<Option<Bead>> {
-    Ok(sqlx::query_as("SELECT * FROM beads WHERE id = ?1")
+    let bead = sqlx::query_as("SELECT * FROM beads WHERE id = ?1")
         .bind(id)
-        .fetch_optional(conn)
-        .await?)
+        .fetch_optional(&mut *conn)
+        .await?;
+    match bead {
+        Some(bead) => Ok(Some(bead)),
+        None => archived(conn, id).await,
+    }
 }
 
 /// What `bead` waits for, or waited for.
 pub(crate) async fn dependencies_of(conn: &mut Conn, bead: &BeadId) -> Result<Vec<BeadId>> {
     Ok(sqlx::query_scalar(
-        "SELECT depends_on_id FROM dependencies WHERE bead_id = ?1 ORDER BY depends_on_id",
+        "SELECT depends_on_id FROM dependencies WHERE bead_id = ?1
+         UNION SELECT depends_on_id FROM archived_dependencies WHERE bead_id = ?1
+         ORDER BY depends_on_id",
     )
     .bind(bead)
     .fetch_all(conn)
@@ -283,20 +303,28 @@ pub(crate) async fn list(conn: &mut Conn, filter: &BeadFilter) -> Result<Vec<Bea
         .await?)
 }
 
-/// How many beads are in each state, of the whole store (from counters) or of one convoy.
+/// How many beads are in each state, archived ones too, of the whole store (from counters) or of
+/// one convoy.
 pub(crate) async fn status_counts(
     conn: &mut Conn,
     convoy: Option<&ConvoyId>,
 ) -> Result<Vec<(BeadStatus, i64)>> {
     let rows = match convoy {
         None => {
-            sqlx::query_as("SELECT status, n FROM bead_counts WHERE n > 0")
-                .fetch_all(conn)
-                .await?
+            sqlx::query_as(
+                "SELECT status, sum(n) FROM (
+                     SELECT status, n FROM bead_counts UNION ALL SELECT status, n FROM archived_counts)
+                 GROUP BY status HAVING sum(n) > 0",
+            )
+            .fetch_all(conn)
+            .await?
         }
         Some(id) => {
             sqlx::query_as(
-                "SELECT status, count(*) FROM beads WHERE convoy_id = ?1 GROUP BY status",
+                "SELECT status, count(*) FROM (
+                     SELECT status FROM beads WHERE convoy_id = ?1
+                     UNION ALL SELECT status FROM archived_beads WHERE convoy_id = ?1)
+                 GROUP BY status",
             )
             .bind(id)
             .fetch_all(conn)

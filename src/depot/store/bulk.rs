@@ -159,7 +159,7 @@ async fn count_open(conn: &mut Conn, waiting: &[BeadId]) -> Result<Vec<BeadId>> 
     Ok(hopeless)
 }
 
-/// Which of these ids are in the store, and in which state.
+/// Which of these ids are in the store, archived or not, and in which state.
 pub(crate) async fn states_of(
     conn: &mut Conn,
     ids: &[BeadId],
@@ -167,7 +167,8 @@ pub(crate) async fn states_of(
     let mut found = BTreeMap::new();
     for chunk in ids.chunks(ROWS) {
         let rows: Vec<(BeadId, BeadStatus)> = sqlx::query_as(
-            "SELECT b.id, b.status FROM json_each(?1) j JOIN beads b ON b.id = j.value",
+            "SELECT b.id, b.status FROM json_each(?1) j JOIN beads b ON b.id = j.value
+             UNION ALL SELECT a.id, a.status FROM json_each(?1) j JOIN archived_beads a ON a.id = j.value",
         )
         .bind(Json(chunk))
         .fetch_all(&mut *conn)

@@ -83,14 +83,15 @@ pub(crate) async fn list_convoys(conn: &mut Conn, limit: i64) -> Result<Vec<Conv
     )
 }
 
-/// The beads of a convoy in the order they were made.
+/// The beads of a convoy, archived ones too, in the order they were made.
 pub(crate) async fn beads_of(conn: &mut Conn, id: &ConvoyId) -> Result<Vec<Bead>> {
-    Ok(
-        sqlx::query_as("SELECT * FROM beads WHERE convoy_id = ?1 ORDER BY created_at, rowid")
-            .bind(id)
-            .fetch_all(conn)
-            .await?,
+    Ok(sqlx::query_as(
+        "SELECT *, '' AS archived_at, rowid AS at_row FROM beads WHERE convoy_id = ?1
+         UNION ALL SELECT * FROM archived_beads WHERE convoy_id = ?1 ORDER BY created_at, at_row",
     )
+    .bind(id)
+    .fetch_all(conn)
+    .await?)
 }
 
 pub(crate) async fn progress(conn: &mut Conn, id: &ConvoyId) -> Result<Progress> {

@@ -17,14 +17,16 @@ pub(crate) async fn find_bead(conn: &mut Conn, typed: &str) -> Result<Found<Bead
     let Some((from, to)) = range(typed, BeadId::PREFIX) else {
         return Ok(Found::None);
     };
-    let ids: Vec<BeadId> =
-        sqlx::query_scalar("SELECT id FROM beads WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 6")
-            .bind(&from)
-            .bind(to)
-            .fetch_all(conn)
-            .await?;
+    let ids: Vec<BeadId> = sqlx::query_scalar(FIND_BEAD)
+        .bind(&from)
+        .bind(to)
+        .fetch_all(conn)
+        .await?;
     Ok(sort_out(ids, &from, BeadId::as_str))
 }
+
+pub(super) const FIND_BEAD: &str = "SELECT id FROM beads WHERE id >= ?1 AND id < ?2
+     UNION ALL SELECT id FROM archived_beads WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT 6";
 
 pub(crate) async fn find_convoy(conn: &mut Conn, typed: &str) -> Result<Found<ConvoyId>> {
     let Some((from, to)) = range(typed, ConvoyId::PREFIX) else {

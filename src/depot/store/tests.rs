@@ -1,3 +1,4 @@
+mod archived;
 mod changed;
 mod conflicts;
 mod kept;

@@ -36,6 +36,23 @@ const TABLES: &[(&str, &str)] = &[
         "bead_counts",
         "How many beads are in each state, kept by triggers.",
     ),
+    ("archived_attempts", "Attempts at beads that are archived."),
+    (
+        "archived_beads",
+        "Beads that were long over, out of the way of the work (`rigs db archive`).",
+    ),
+    (
+        "archived_completions",
+        "What became of attempts at beads that are archived; estimates learn from it.",
+    ),
+    (
+        "archived_counts",
+        "How many archived beads are in each state, kept by a trigger.",
+    ),
+    (
+        "archived_dependencies",
+        "What waited for what, where one of both is archived.",
+    ),
     ("attempts", "One row per run of a bead on a provider."),
     (
         "conflicts",

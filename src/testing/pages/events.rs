@@ -111,6 +111,10 @@ pub(super) fn told(kind: EventType) -> Told {
             "window, seconds, scope, counted, said, source",
             "the provider's figure and the ledger's count (shares used) were more than 5 % of the window apart; the provider's holds",
         ),
+        E::BeadsArchived => (
+            "beads",
+            "beads that were long over were moved out of the way of the work",
+        ),
         E::WindowsRebuilt => (
             "differences",
             "windows that were not what was observed and used were made anew",
