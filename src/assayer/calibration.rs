@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::estimator::{Features, MOST_RUNS, PastRun, QUANTILES, make};
+use super::store::Tightened;
 use crate::core::TaskType;
 
 /// Runs that are only learned from: the first third, and never fewer.
@@ -24,6 +25,8 @@ pub(crate) struct Report {
     pub(crate) methods: Vec<Scored>,
     /// The estimator by type of task; types without a scored run are left out.
     pub(crate) by_type: Vec<OfType>,
+    /// What tightening prompts saved, of those where it saved anything; empty for a file.
+    pub(crate) tightened: Vec<Tightened>,
 }
 
 /// One way to estimate.
@@ -131,6 +134,7 @@ pub(crate) fn calibrate(history: &[PastRun]) -> Option<Report> {
         scored: scored.len(),
         methods: all,
         by_type: by_type(scored, &own),
+        tightened: Vec::new(),
     })
 }
 

@@ -71,11 +71,36 @@ pub(crate) async fn settle(
     Ok(())
 }
 
+/// Prompts of one type of task that were tightened, in tokens by the tokenizer.
+#[derive(Debug, Clone, PartialEq, FromRow, serde::Serialize, schemars::JsonSchema)]
+#[schemars(rename = "TightenedPrompts")]
+pub(crate) struct Tightened {
+    pub(crate) task_type: TaskType,
+    pub(crate) prompts: i64,
+    pub(crate) original_tokens: i64,
+    pub(crate) optimized_tokens: i64,
+}
+
+/// Traces that are added up, the newest.
+const MOST: i64 = 5000;
+
+/// What tightening prompts saved, by type of task.
+pub(crate) async fn tightened(conn: &mut Conn) -> Result<Vec<Tightened>, DbError> {
+    let rows = sqlx::query_as(
+        "SELECT task_type, count(*) AS prompts, sum(original_tokens) AS original_tokens,
+             sum(optimized_tokens) AS optimized_tokens
+         FROM (SELECT task_type, original_tokens, optimized_tokens FROM optimization_traces
+               ORDER BY rowid DESC LIMIT ?1)
+         GROUP BY task_type ORDER BY task_type",
+    )
+    .bind(MOST)
+    .fetch_all(conn)
+    .await?;
+    Ok(rows)
+}
+
 /// The traces of a bead, oldest first.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "`rigs assayer calibration` reads them")
-)]
+#[cfg(test)]
 pub(crate) async fn list(conn: &mut Conn, bead: &BeadId) -> Result<Vec<Trace>, DbError> {
     let traces = sqlx::query_as(
         "SELECT id, bead_id, task_type, backend, original_prompt, optimized_prompt,
@@ -123,8 +148,21 @@ mod tests {
             quality_score: Some(0.5),
             ..trace
         };
-        assert_eq!(list(&mut tx, &bead).await.unwrap(), [want]);
+        assert_eq!(list(&mut tx, &bead).await.unwrap(), [want.clone()]);
         assert_eq!(list(&mut tx, &other).await.unwrap(), []);
+        let again = Trace {
+            id: "t2".into(),
+            original_tokens: 30,
+            ..want.clone()
+        };
+        insert(&mut tx, &again).await.unwrap();
+        let saved = Tightened {
+            task_type: TaskType::Debug,
+            prompts: 2,
+            original_tokens: 33,
+            optimized_tokens: 4,
+        };
+        assert_eq!(tightened(&mut tx).await.unwrap(), [saved]);
         tx.commit().await.unwrap();
     }
 }

@@ -37,6 +37,7 @@ fn a_provider_that_keeps_failing_loses_its_preference_and_why_says_so() {
     assert!(why.stdout.contains(line), "{why}");
     let line = "affinity: strong 0.71: by its entry 0.60, 2 outcomes: 2 accepted";
     assert!(why.stdout.contains(line), "{why}");
+    assert!(why.stdout.contains("estimate_from: table "), "{why}");
 
     let table = || {
         let all = flow.rigs(["dispatch", "affinity", "-t", "implementation"]);

@@ -7,6 +7,7 @@ use super::super::page::{BOLD, DIM, PLAIN, Page, Table, WARN, cell};
 use super::super::{App, Ended, Exit, Failure};
 use crate::assayer::calibration::{Coverage, Report, calibrate, file};
 use crate::assayer::estimator::PastRun;
+use crate::assayer::store;
 use crate::core::text::{count, one_line, thousands};
 use crate::db::Mode;
 
@@ -37,14 +38,16 @@ const MOST_RUNS: usize = 1500;
 const MOST_BYTES: u64 = 4 << 20;
 
 pub(crate) async fn run(args: &Args, app: &mut App) -> Ended {
+    let mut tightened = Vec::new();
     let history = if let Some(file) = &args.file {
         of_file(file)?
     } else {
         let db = app.store(Mode::OneShot).await?;
         let mut conn = db.read().await?;
+        tightened = store::tightened(&mut conn).await?;
         crate::foreman::past_runs(&mut conn, MOST_RUNS).await?
     };
-    let Some(report) = calibrate(&history) else {
+    let Some(mut report) = calibrate(&history) else {
         let runs = count(history.len(), "run", "runs");
         return Err(Failure::new(
             super::super::Kind::NotPossible,
@@ -52,6 +55,7 @@ pub(crate) async fn run(args: &Args, app: &mut App) -> Ended {
         )
         .hint("work that was accepted or sent back counts; `rigs simulate` needs no history"));
     };
+    report.tightened = tightened;
     app.out.answer(&report, |page| show(page, &report))?;
     Ok(Exit::Done)
 }
@@ -97,7 +101,7 @@ fn show(page: &mut Page, report: &Report) {
     for (i, m) in report.methods.iter().enumerate() {
         let better = match i {
             0 => String::new(),
-            _ => format!("{:.0} %", 100.0 * m.skill),
+            _ => percent(m.skill),
         };
         let mut row = vec![
             cell(&m.method),
@@ -131,6 +135,23 @@ fn show(page: &mut Page, report: &Report) {
         ]);
     }
     page.table(&table);
+    if report.tightened.is_empty() {
+        return;
+    }
+    page.blank();
+    let mut table = Table::new(&["PROMPTS OF", "TIGHTENED", "TOKENS", "NOW", "SAVED"], 0);
+    for t in &report.tightened {
+        let [before, after] = [t.original_tokens, t.optimized_tokens].map(|n| n.max(0) as u64);
+        let saved = 1.0 - after as f64 / before.max(1) as f64;
+        table.row([
+            cell(t.task_type),
+            cell(t.prompts).right(),
+            cell(thousands(before)).right(),
+            cell(thousands(after)).right(),
+            cell(percent(saved)).right(),
+        ]);
+    }
+    page.table(&table);
 }
 
 fn is_off(c: &Coverage) -> bool {
@@ -138,5 +159,6 @@ fn is_off(c: &Coverage) -> bool {
 }
 
 fn percent(share: f64) -> String {
-    format!("{:.0} %", 100.0 * share)
+    // No minus in front of nothing.
+    format!("{:.0} %", (100.0 * share).round() + 0.0)
 }
