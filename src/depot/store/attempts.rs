@@ -6,7 +6,8 @@ use super::Result;
 use crate::core::{
     AttemptId, BeadId, Complexity, ConvoyId, ProviderName, TaskType, Timestamp, kind::SIMULATED,
 };
-use crate::db::{Conn, EventType, NewEvent, events};
+use crate::db::events::joint::{bind_event, with_event};
+use crate::db::{Conn, EventType, NewEvent};
 use crate::depot::{Act, Attempt, AttemptEnd, Completion, Verdict};
 
 pub(crate) async fn last_attempt(conn: &mut Conn, bead: &BeadId) -> Result<Option<Attempt>> {
@@ -94,26 +95,11 @@ pub(crate) async fn end_attempt(
     attempt: &Attempt,
     end: &AttemptEnd,
 ) -> Result<bool> {
-    let ended = sqlx::query(
-        "UPDATE attempts SET status = ?2, rule = ?3, message = ?4, session_id = coalesce(?5, session_id),
-            model = coalesce(?6, model), commit_id = coalesce(?7, commit_id), exit_code = ?8, finished_at = ?9
-         WHERE id = ?1 AND status = 'running'",
-    )
-    .bind(attempt.id)
-    .bind(&end.status)
-    .bind(&end.rule)
-    .bind(&end.message)
-    .bind(&end.session_id)
-    .bind(&end.model)
-    .bind(&end.commit_id)
-    .bind(end.exit_code)
-    .bind(act.now)
-    .execute(&mut *conn)
-    .await?
-    .rows_affected();
-    if ended == 0 {
-        return Ok(false);
-    }
+    const SQL: &str = with_event!(
+        "UPDATE attempts SET status = ?10, rule = ?11, message = ?12, session_id = coalesce(?13, session_id),
+            model = coalesce(?14, model), commit_id = coalesce(?15, commit_id), exit_code = ?16, finished_at = ?2
+         WHERE id = ?8 AND status = 'running'"
+    );
     let event = NewEvent::new(EventType::AttemptEnded, act.who)
         .bead(&attempt.bead_id)
         .provider(Some(&attempt.provider))
@@ -127,8 +113,18 @@ pub(crate) async fn end_attempt(
             "commit": end.commit_id,
             "session": end.session_id,
         }));
-    events::append(conn, act.ids, act.now, event).await?;
-    Ok(true)
+    let ended = bind_event!(sqlx::query(SQL), act.ids, act.now, event)
+        .bind(&end.status)
+        .bind(&end.rule)
+        .bind(&end.message)
+        .bind(&end.session_id)
+        .bind(&end.model)
+        .bind(&end.commit_id)
+        .bind(end.exit_code)
+        .execute(conn)
+        .await?
+        .rows_affected();
+    Ok(ended > 0)
 }
 
 /// Stores a completion and adds its tokens to the bead.

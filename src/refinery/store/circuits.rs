@@ -1,6 +1,8 @@
 //! Circuits in the store: each change is one [`Event`] applied to the row.
 
 use serde_json::json;
+use sqlx::FromRow as _;
+use sqlx::sqlite::SqliteRow;
 
 use super::evidence::{self, By};
 use super::{count, undecodable, word};
@@ -220,17 +222,15 @@ fn decode(row: CircuitRow) -> Result<(ProviderName, Scope, Circuit), DbError> {
 }
 
 /// Those that are not simply closed, of the providers named in a JSON list.
-pub(super) async fn list(
-    conn: &mut Conn,
-    names: &str,
-) -> Result<Vec<(ProviderName, Scope, Circuit)>, DbError> {
-    let rows: Vec<CircuitRow> = sqlx::query_as(
-        "SELECT * FROM circuits
+macro_rules! not_closed {
+    () => {
+        "SELECT 1 AS part, * FROM circuits
          WHERE state <> 'closed' AND provider IN (SELECT value FROM json_each(?1))
-         ORDER BY provider, scope",
-    )
-    .bind(names)
-    .fetch_all(conn)
-    .await?;
-    rows.into_iter().map(decode).collect()
+         ORDER BY provider, scope"
+    };
+}
+pub(super) use not_closed;
+
+pub(super) fn read(row: &SqliteRow) -> Result<(ProviderName, Scope, Circuit), DbError> {
+    decode(CircuitRow::from_row(row)?)
 }

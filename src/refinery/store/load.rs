@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use sqlx::{FromRow as _, Row as _};
+
 use super::sums::{self, Anchor, Want};
 use super::windows::{self, StoredRow};
 use super::{circuits, count, json};
@@ -63,17 +65,24 @@ pub(super) async fn load_with_anchors(
             .collect::<Vec<_>>(),
     );
     let mut rows: BTreeMap<ProviderName, Vec<Stored>> = BTreeMap::new();
-    for row in stored(conn, &names).await? {
-        rows.entry(row.provider.clone()).or_default().push(row);
-    }
     let mut circuits: BTreeMap<ProviderName, Vec<(Scope, Circuit)>> = BTreeMap::new();
-    for (provider, scope, circuit) in circuits::list(conn, &names).await? {
-        circuits.entry(provider).or_default().push((scope, circuit));
-    }
     let mut open: BTreeMap<ProviderName, Vec<Open>> = BTreeMap::new();
-    for reservation in reservations(conn, &names).await? {
-        let of = open.entry(reservation.provider.clone()).or_default();
-        of.push(reservation);
+    // One text, see `db::events::joint`; `part` tells whose row it is.
+    for row in sqlx::query(ALL).bind(&names).fetch_all(&mut *conn).await? {
+        match row.try_get("part")? {
+            0 => {
+                let row = windows::decode(StoredRow::from_row(&row)?)?;
+                rows.entry(row.provider.clone()).or_default().push(row);
+            }
+            1 => {
+                let (provider, scope, circuit) = circuits::read(&row)?;
+                circuits.entry(provider).or_default().push((scope, circuit));
+            }
+            _ => {
+                let row = reservation(OpenRow::from_row(&row)?);
+                open.entry(row.provider.clone()).or_default().push(row);
+            }
+        }
     }
 
     let framed: Vec<Vec<Frame>> = settings
@@ -107,15 +116,27 @@ pub(super) async fn load_with_anchors(
     Ok((tanks, anchors))
 }
 
-async fn stored(conn: &mut Conn, names: &str) -> Result<Vec<Stored>, DbError> {
-    let rows: Vec<StoredRow> = sqlx::query_as(
-        "SELECT * FROM windows WHERE provider IN (SELECT value FROM json_each(?1))
-         ORDER BY provider, scope, duration_ms, limit_id",
-    )
-    .bind(names)
-    .fetch_all(conn)
-    .await?;
-    rows.into_iter().map(windows::decode).collect()
+/// Those that are not settled, of the providers named in a JSON list.
+macro_rules! open {
+    () => {
+        "SELECT 2 AS part, provider, model, created_at, tokens, requests, cost_micro_usd AS cost,
+             used_tokens, used_requests, used_cost_micro_usd AS used_cost, spread, lasts_ms
+         FROM reservations
+         WHERE settled_at IS NULL AND provider IN (SELECT value FROM json_each(?1))"
+    };
+}
+
+const ALL: &str = concat!(
+    "SELECT 0 AS part, * FROM windows WHERE provider IN (SELECT value FROM json_each(?1))
+     ORDER BY provider, scope, duration_ms, limit_id; ",
+    circuits::not_closed!(),
+    "; ",
+    open!()
+);
+
+pub(super) async fn reservations(conn: &mut Conn, names: &str) -> Result<Vec<Open>, DbError> {
+    let rows: Vec<OpenRow> = sqlx::query_as(open!()).bind(names).fetch_all(conn).await?;
+    Ok(rows.into_iter().map(reservation).collect())
 }
 
 #[derive(sqlx::FromRow)]
@@ -133,17 +154,8 @@ struct OpenRow {
     lasts_ms: i64,
 }
 
-pub(super) async fn reservations(conn: &mut Conn, names: &str) -> Result<Vec<Open>, DbError> {
-    let rows: Vec<OpenRow> = sqlx::query_as(
-        "SELECT provider, model, created_at, tokens, requests, cost_micro_usd AS cost, used_tokens,
-             used_requests, used_cost_micro_usd AS used_cost, spread, lasts_ms
-         FROM reservations
-         WHERE settled_at IS NULL AND provider IN (SELECT value FROM json_each(?1))",
-    )
-    .bind(names)
-    .fetch_all(conn)
-    .await?;
-    let open = rows.into_iter().map(|row| Open {
+fn reservation(row: OpenRow) -> Open {
+    Open {
         provider: row.provider,
         model: row.model,
         created_at: row.created_at,
@@ -160,6 +172,5 @@ pub(super) async fn reservations(conn: &mut Conn, names: &str) -> Result<Vec<Ope
             spread: row.spread,
             lasts: Some(Duration::from_millis(count(row.lasts_ms))).filter(|d| !d.is_zero()),
         },
-    });
-    Ok(open.collect())
+    }
 }

@@ -12,7 +12,8 @@ use crate::core::{
     AttemptId, BeadId, ConvoyId, Ids, MicroUsd, ProviderName, ReservationId, Timestamp, Usage,
     text::one_line,
 };
-use crate::db::{Conn, DbError, EventType, NewEvent, events};
+use crate::db::events::joint::{bind_event, with_event};
+use crate::db::{Conn, DbError, EventType, NewEvent};
 use crate::refinery::admit::{Admit, Ask, Refusal, admit};
 use crate::refinery::stored::scope_text;
 use crate::refinery::tank::TankSettings;
@@ -110,27 +111,11 @@ pub(crate) async fn reserve(
         created_at: now,
         expires_at: claim.expires_at,
     };
-    sqlx::query(
+    const SQL: &str = with_event!(
         "INSERT INTO reservations (id, attempt_id, bead_id, convoy_id, provider, model, owner,
              tokens, requests, cost_micro_usd, created_at, expires_at, spread, lasts_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
-    )
-    .bind(reservation.id)
-    .bind(reservation.attempt)
-    .bind(&reservation.bead)
-    .bind(&reservation.convoy)
-    .bind(&reservation.provider)
-    .bind(&reservation.model)
-    .bind(&reservation.owner)
-    .bind(int(reservation.tokens))
-    .bind(int(reservation.requests))
-    .bind(reservation.cost)
-    .bind(reservation.created_at)
-    .bind(reservation.expires_at)
-    .bind(ask.spread)
-    .bind(int(ask.lasts.map_or(0, |d| d.as_millis() as u64)))
-    .execute(&mut *tx)
-    .await?;
+         VALUES (?10, ?8, ?5, ?6, ?7, ?11, ?12, ?13, ?14, ?15, ?2, ?16, ?17, ?18)"
+    );
     let event = event(EventType::CapacityReserved, &reservation).payload(json!({
         "tokens": reservation.tokens,
         "requests": reservation.requests,
@@ -138,7 +123,18 @@ pub(crate) async fn reserve(
         "model": reservation.model,
         "expires_at": reservation.expires_at,
     }));
-    events::append(tx, ids, now, event).await?;
+    bind_event!(sqlx::query(SQL), ids, now, event)
+        .bind(reservation.id)
+        .bind(&reservation.model)
+        .bind(&reservation.owner)
+        .bind(int(reservation.tokens))
+        .bind(int(reservation.requests))
+        .bind(reservation.cost)
+        .bind(reservation.expires_at)
+        .bind(ask.spread)
+        .bind(int(ask.lasts.map_or(0, |d| d.as_millis() as u64)))
+        .execute(&mut *tx)
+        .await?;
     Ok(Ok(reservation))
 }
 
@@ -151,18 +147,21 @@ fn event(kind: EventType, r: &Reservation) -> NewEvent {
 }
 
 async fn keep(tx: &mut Conn, anchors: &[Anchor]) -> Result<(), DbError> {
-    for anchor in anchors {
-        sqlx::query(
-            "INSERT INTO anchors (provider, scope, duration_ms, starts_at) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (provider, scope, duration_ms) DO UPDATE SET starts_at = excluded.starts_at",
-        )
-        .bind(&anchor.provider)
-        .bind(scope_text(&anchor.scope))
-        .bind(anchor.duration_ms)
-        .bind(anchor.starts_at)
-        .execute(&mut *tx)
-        .await?;
+    if anchors.is_empty() {
+        return Ok(());
     }
+    let rows: Vec<_> = anchors
+        .iter()
+        .map(|a| json!([a.provider, scope_text(&a.scope), a.duration_ms, a.starts_at]))
+        .collect();
+    sqlx::query(
+        "INSERT INTO anchors (provider, scope, duration_ms, starts_at)
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1) WHERE true
+         ON CONFLICT (provider, scope, duration_ms) DO UPDATE SET starts_at = excluded.starts_at",
+    )
+    .bind(super::json(&rows))
+    .execute(tx)
+    .await?;
     Ok(())
 }
 
@@ -283,26 +282,29 @@ async fn find_open(
     tx: &mut Conn,
     attempt: AttemptId,
 ) -> Result<Option<(Reservation, Timestamp, u32)>, DbError> {
-    let row: Option<ReservationRow> = sqlx::query_as(
+    #[derive(sqlx::FromRow)]
+    struct OpenRow {
+        #[sqlx(flatten)]
+        reservation: ReservationRow,
+        last: Option<Timestamp>,
+        next: i64,
+    }
+    let row: Option<OpenRow> = sqlx::query_as(
         "SELECT id, attempt_id, bead_id, convoy_id, provider, model, owner, tokens, requests,
-             cost_micro_usd, created_at, expires_at
+             cost_micro_usd, created_at, expires_at,
+             (SELECT max(u.at) FROM usage u WHERE u.attempt_id = ?1) AS last,
+             (SELECT coalesce(max(u.slice) + 1, 0) FROM usage u WHERE u.attempt_id = ?1) AS next
          FROM reservations WHERE attempt_id = ?1 AND settled_at IS NULL",
     )
     .bind(attempt)
-    .fetch_optional(&mut *tx)
+    .fetch_optional(tx)
     .await?;
-    let Some(reservation) = row.map(Reservation::from) else {
-        return Ok(None);
-    };
-    let (last, next): (Option<Timestamp>, i64) = sqlx::query_as(
-        "SELECT max(at), coalesce(max(slice) + 1, 0) FROM usage WHERE attempt_id = ?1",
-    )
-    .bind(attempt)
-    .fetch_one(tx)
-    .await?;
-    let began_at = last.unwrap_or(reservation.created_at);
-    let next = u32::try_from(next).unwrap_or(u32::MAX);
-    Ok(Some((reservation, began_at, next)))
+    Ok(row.map(|row| {
+        let reservation = Reservation::from(row.reservation);
+        let began_at = row.last.unwrap_or(reservation.created_at);
+        let next = u32::try_from(row.next).unwrap_or(u32::MAX);
+        (reservation, began_at, next)
+    }))
 }
 
 /// What of the estimate no slice has used yet. Of tokens whose kind nobody knows, all count as
@@ -330,15 +332,10 @@ async fn end(
     reservation: &Reservation,
     outcome: Outcome,
 ) -> Result<(), DbError> {
-    sqlx::query(
-        "UPDATE reservations SET settled_at = ?2, outcome = ?3
-         WHERE attempt_id = ?1 AND settled_at IS NULL",
-    )
-    .bind(reservation.attempt)
-    .bind(now)
-    .bind(outcome.as_str())
-    .execute(&mut *tx)
-    .await?;
+    const SQL: &str = with_event!(
+        "UPDATE reservations SET settled_at = ?2, outcome = ?10
+         WHERE attempt_id = ?8 AND settled_at IS NULL"
+    );
     let used = super::used(tx, super::Of::Attempt(reservation.attempt), None).await?;
     let event = event(EventType::CapacitySettled, reservation).payload(json!({
         "outcome": outcome,
@@ -346,7 +343,11 @@ async fn end(
         "tokens": used.tokens(),
         "usage": used,
     }));
-    events::append(tx, ids, now, event).await
+    bind_event!(sqlx::query(SQL), ids, now, event)
+        .bind(outcome.as_str())
+        .execute(tx)
+        .await?;
+    Ok(())
 }
 
 #[derive(sqlx::FromRow)]
