@@ -111,11 +111,6 @@ pub(crate) async fn reserve(
         created_at: now,
         expires_at: claim.expires_at,
     };
-    const SQL: &str = with_event!(
-        "INSERT INTO reservations (id, attempt_id, bead_id, convoy_id, provider, model, owner,
-             tokens, requests, cost_micro_usd, created_at, expires_at, spread, lasts_ms)
-         VALUES (?10, ?8, ?5, ?6, ?7, ?11, ?12, ?13, ?14, ?15, ?2, ?16, ?17, ?18)"
-    );
     let event = event(EventType::CapacityReserved, &reservation).payload(json!({
         "tokens": reservation.tokens,
         "requests": reservation.requests,
@@ -123,7 +118,7 @@ pub(crate) async fn reserve(
         "model": reservation.model,
         "expires_at": reservation.expires_at,
     }));
-    bind_event!(sqlx::query(SQL), ids, now, event)
+    bind_event!(sqlx::query(RESERVE), ids, now, event)
         .bind(reservation.id)
         .bind(&reservation.model)
         .bind(&reservation.owner)
@@ -137,6 +132,12 @@ pub(crate) async fn reserve(
         .await?;
     Ok(Ok(reservation))
 }
+
+const RESERVE: &str = with_event!(
+    "INSERT INTO reservations (id, attempt_id, bead_id, convoy_id, provider, model, owner,
+         tokens, requests, cost_micro_usd, created_at, expires_at, spread, lasts_ms)
+     VALUES (?10, ?8, ?5, ?6, ?7, ?11, ?12, ?13, ?14, ?15, ?2, ?16, ?17, ?18)"
+);
 
 fn event(kind: EventType, r: &Reservation) -> NewEvent {
     NewEvent::new(kind, "foreman")
@@ -332,10 +333,6 @@ async fn end(
     reservation: &Reservation,
     outcome: Outcome,
 ) -> Result<(), DbError> {
-    const SQL: &str = with_event!(
-        "UPDATE reservations SET settled_at = ?2, outcome = ?10
-         WHERE attempt_id = ?8 AND settled_at IS NULL"
-    );
     let used = super::used(tx, super::Of::Attempt(reservation.attempt), None).await?;
     let event = event(EventType::CapacitySettled, reservation).payload(json!({
         "outcome": outcome,
@@ -343,12 +340,17 @@ async fn end(
         "tokens": used.tokens(),
         "usage": used,
     }));
-    bind_event!(sqlx::query(SQL), ids, now, event)
+    bind_event!(sqlx::query(END), ids, now, event)
         .bind(outcome.as_str())
         .execute(tx)
         .await?;
     Ok(())
 }
+
+const END: &str = with_event!(
+    "UPDATE reservations SET settled_at = ?2, outcome = ?10
+     WHERE attempt_id = ?8 AND settled_at IS NULL"
+);
 
 #[derive(sqlx::FromRow)]
 struct ReservationRow {
