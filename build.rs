@@ -11,7 +11,7 @@ fn main() {
     let target = |part: &str| std::env::var(format!("CARGO_CFG_TARGET_{part}")).unwrap_or_default();
     let is_static = target("FEATURE").split(',').any(|f| f == "crt-static");
     // A program that may lie anywhere in memory has every address in its tables corrected at each
-    // start: 54,000 of them, which takes as long as a short command. Heap, stack and libraries
+    // start: 53,000 of them, which takes as long as a short command. Heap, stack and libraries
     // still lie elsewhere each time.
     if target("OS") == "linux" && target("ENV") == "gnu" && !is_static {
         println!("cargo:rustc-link-arg-bins=-no-pie");
