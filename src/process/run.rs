@@ -1,5 +1,6 @@
 //! A run to its end.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -95,8 +96,9 @@ async fn run_as(
 /// Unlike any marker of any process on this machine since it was started.
 pub(super) fn unique() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
+    static STARTED: OnceLock<u64> = OnceLock::new();
     let me = std::process::id();
-    let started = table::start_time(me).unwrap_or(0);
+    let started = STARTED.get_or_init(|| table::start_time(me).unwrap_or(0));
     let n = COUNT.fetch_add(1, Ordering::Relaxed);
     format!("run-{me}-{started}-{n}")
 }
