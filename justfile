@@ -25,6 +25,10 @@ test *ARGS:
 walls *ARGS:
     cargo bench --locked --quiet --bench walls -- ${SEED:+SEED=$SEED} {{ ARGS }}
 
+# A week of a hundred agents: windows, waiting, shares, determinism: `just week SEED=7 AGENTS=100`
+week *ARGS:
+    cargo bench --locked --quiet --bench load -- ${SEED:+SEED=$SEED} {{ ARGS }}
+
 # The real agent CLIs and model servers against loopback servers of ours (needs npm and python3)
 e2e *ARGS:
     scripts/e2e/run.sh {{ ARGS }}

@@ -3,6 +3,7 @@
 
 mod decide;
 mod depot;
+pub mod load;
 pub mod replay;
 pub mod schedule;
 pub mod walls;

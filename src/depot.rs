@@ -7,7 +7,7 @@ mod bead;
 mod convoy;
 pub(crate) mod files;
 pub(crate) mod lines;
-mod rank;
+pub(crate) mod rank;
 pub(crate) mod store;
 
 pub(crate) use attempt::{Attempt, AttemptEnd, Completion, Verdict};

@@ -7,10 +7,10 @@
 //! providers count every request by itself, and rigs hears what a run used when it is over.
 
 mod demand;
-mod known;
+pub(super) mod known;
 mod month;
 mod oracle;
-mod truth;
+pub(super) mod truth;
 
 use std::fmt;
 

@@ -23,7 +23,7 @@ struct Settled {
     used: Amounts,
 }
 
-pub(super) struct Known {
+pub(in crate::bench) struct Known {
     provider: ProviderName,
     settings: TankSettings,
     rows: Vec<Stored>,
@@ -34,7 +34,7 @@ pub(super) struct Known {
 }
 
 impl Known {
-    pub(super) fn new(plan: &Plan, parallel: u32, rpm: u64) -> Self {
+    pub(in crate::bench) fn new(plan: &Plan, parallel: u32, rpm: u64) -> Self {
         let hours = |h| Span(Duration::from_hours(h));
         let limit = |kind, window, unit, amount| WindowLimit {
             window: Some(Length::For(window)),
@@ -66,7 +66,7 @@ impl Known {
         }
     }
 
-    pub(super) fn tank(&self, now: Timestamp) -> Tank {
+    pub(in crate::bench) fn tank(&self, now: Timestamp) -> Tank {
         let frames = frames(&self.settings, &self.rows, now);
         let counted = frames
             .iter()
@@ -126,7 +126,7 @@ impl Known {
         start
     }
 
-    pub(super) fn reserve(&mut self, run: usize, ask: &Ask, now: Timestamp) {
+    pub(in crate::bench) fn reserve(&mut self, run: usize, ask: &Ask, now: Timestamp) {
         let open = Open {
             provider: self.provider.clone(),
             model: None,
@@ -138,7 +138,13 @@ impl Known {
     }
 
     /// The run is over, well or not, and its use is known.
-    pub(super) fn settle(&mut self, run: usize, tokens: u64, requests: u64, now: Timestamp) {
+    pub(in crate::bench) fn settle(
+        &mut self,
+        run: usize,
+        tokens: u64,
+        requests: u64,
+        now: Timestamp,
+    ) {
         let at = self.under_way.iter().position(|(id, _)| *id == run);
         let (_, open) = self
             .under_way
@@ -152,7 +158,7 @@ impl Known {
     }
 
     /// A run went well: walls from before it are gone.
-    pub(super) fn went_well(&mut self, began_at: Timestamp, now: Timestamp) {
+    pub(in crate::bench) fn went_well(&mut self, began_at: Timestamp, now: Timestamp) {
         let proven = |row: &&Stored| {
             row.closed
                 .is_some_and(|c| c.at < began_at && c.until <= now)
@@ -173,7 +179,7 @@ impl Known {
     }
 
     /// The provider's answer told when its window of this length ends.
-    pub(super) fn heard(&mut self, length: Duration, end: Timestamp, now: Timestamp) {
+    pub(in crate::bench) fn heard(&mut self, length: Duration, end: Timestamp, now: Timestamp) {
         let key = self.key(length);
         let known = self.rows.iter().find(|row| row.key == key);
         if known.is_some_and(|row| row.resets_at == Some(end)) {
@@ -192,7 +198,12 @@ impl Known {
     }
 
     /// A request was refused.
-    pub(super) fn wall(&mut self, length: Duration, resets_at: Timestamp, now: Timestamp) {
+    pub(in crate::bench) fn wall(
+        &mut self,
+        length: Duration,
+        resets_at: Timestamp,
+        now: Timestamp,
+    ) {
         self.take_in(&Evidence::Closed {
             window: self.key(length),
             at: now,

@@ -11,19 +11,19 @@ const HOUR: Duration = Duration::from_hours(1);
 const WEEK: Duration = Duration::from_hours(7 * 24);
 
 /// What one provider sells.
-pub(super) struct Plan {
-    pub(super) name: &'static str,
-    pub(super) kind: LimitKind,
+pub(in crate::bench) struct Plan {
+    pub(in crate::bench) name: &'static str,
+    pub(in crate::bench) kind: LimitKind,
     /// Tokens in 5 h and in a week.
-    pub(super) short: u64,
-    pub(super) week: u64,
+    pub(in crate::bench) short: u64,
+    pub(in crate::bench) week: u64,
     /// Its answers tell when its windows end.
-    pub(super) tells: bool,
+    pub(in crate::bench) tells: bool,
 }
 
 /// Two subscriptions whose windows begin with a use, and an account with rolling sums; their
 /// weekly windows are in turn scarcer than, about as scarce as, and wider than their 5 h windows.
-pub(super) fn plans(knobs: &Knobs) -> [Plan; 3] {
+pub(in crate::bench) fn plans(knobs: &Knobs) -> [Plan; 3] {
     let plan = |name, kind, size: f64, weeks: f64, tells| {
         let short = knobs.runs
             * size
@@ -47,26 +47,26 @@ pub(super) fn plans(knobs: &Knobs) -> [Plan; 3] {
 }
 
 /// Tokens a day that all of them together can give, about.
-pub(super) fn daily_capacity(knobs: &Knobs) -> f64 {
+pub(in crate::bench) fn daily_capacity(knobs: &Knobs) -> f64 {
     let of = |p: &Plan| (p.short as f64 * 24.0 / 5.0).min(p.week as f64 / 7.0);
     plans(knobs).iter().map(of).sum()
 }
 
 #[derive(Clone)]
-pub(super) struct Limit {
-    pub(super) kind: LimitKind,
-    pub(super) length: Duration,
-    pub(super) amount: u64,
+pub(in crate::bench) struct Limit {
+    pub(in crate::bench) kind: LimitKind,
+    pub(in crate::bench) length: Duration,
+    pub(in crate::bench) amount: u64,
     counts_requests: bool,
-    pub(super) used: u64,
+    pub(in crate::bench) used: u64,
     /// Of an anchored window.
-    pub(super) start: Option<Timestamp>,
+    pub(in crate::bench) start: Option<Timestamp>,
     /// Of a rolling one.
-    pub(super) uses: VecDeque<(Timestamp, u64)>,
+    pub(in crate::bench) uses: VecDeque<(Timestamp, u64)>,
 }
 
 impl Limit {
-    pub(super) fn cost(&self, tokens: u64) -> u64 {
+    pub(in crate::bench) fn cost(&self, tokens: u64) -> u64 {
         if self.counts_requests { 1 } else { tokens }
     }
 
@@ -103,7 +103,7 @@ impl Limit {
     }
 }
 
-pub(super) enum Answer {
+pub(in crate::bench) enum Answer {
     /// With the ends of the anchored windows, where they are told.
     Served(Vec<Timestamp>),
     /// The window that refuses, and when it will not any more.
@@ -111,18 +111,18 @@ pub(super) enum Answer {
 }
 
 #[derive(Clone)]
-pub(super) struct Provider {
-    pub(super) limits: [Limit; 3],
+pub(in crate::bench) struct Provider {
+    pub(in crate::bench) limits: [Limit; 3],
     tells: bool,
     /// Refuses everything until then.
     closed_until: Option<Timestamp>,
     /// Requests that came although it had refused one.
-    pub(super) second_requests: u64,
-    pub(super) tokens: u64,
+    pub(in crate::bench) second_requests: u64,
+    pub(in crate::bench) tokens: u64,
 }
 
 impl Provider {
-    pub(super) fn new(plan: &Plan, rpm: u64) -> Self {
+    pub(in crate::bench) fn new(plan: &Plan, rpm: u64) -> Self {
         let limit = |kind, length, amount, counts_requests| Limit {
             kind,
             length,
@@ -146,13 +146,13 @@ impl Provider {
     }
 
     /// Forgets what is over at `now`.
-    pub(super) fn advance(&mut self, now: Timestamp) {
+    pub(in crate::bench) fn advance(&mut self, now: Timestamp) {
         for limit in &mut self.limits {
             limit.advance(now);
         }
     }
 
-    pub(super) fn request(&mut self, tokens: u64, now: Timestamp) -> Answer {
+    pub(in crate::bench) fn request(&mut self, tokens: u64, now: Timestamp) -> Answer {
         if self.closed_until.is_some_and(|until| now < until) {
             self.second_requests += 1;
         }
