@@ -281,6 +281,8 @@ async fn prepare(
         }
     }
     conn.close().await?;
+    // One after another: each of them that loses the race for a step begins that step anew.
+    let _turn = Turnstile::of(path).enter().await;
     migrate(options, known).await
 }
 
@@ -294,7 +296,7 @@ async fn migrate(options: &SqliteConnectOptions, known: i64) -> Result<(), DbErr
         match MIGRATIONS.run_direct(None, &mut conn, false).await {
             Ok(()) => break,
             // Lost a race for the same step against another process.
-            Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)) if tries < 20 => {
+            Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)) if tries < 200 => {
                 tries += 1;
             }
             Err(error) => return Err(DbError::Migrate(error)),
