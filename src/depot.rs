@@ -11,7 +11,9 @@ pub(crate) mod rank;
 pub(crate) mod store;
 
 pub(crate) use attempt::{Attempt, AttemptEnd, Completion, Verdict};
-pub(crate) use bead::{Arrival, Bead, BeadEdit, BeadFilter, Conflict, Deferral, NewBead, Ready};
+pub(crate) use bead::{
+    Arrival, Bead, BeadEdit, BeadFilter, Conflict, Deferral, NewBead, Open, Ready,
+};
 pub(crate) use convoy::{Base, Convoy, NewConvoy, Progress};
 pub(crate) use store::DepotError;
 

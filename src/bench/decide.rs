@@ -203,7 +203,7 @@ impl Pure {
                 candidate
             })
             .collect();
-        decide(&all, Strategy::Balanced).1.len()
+        decide(&all, Strategy::Balanced, None).1.len()
     }
 }
 

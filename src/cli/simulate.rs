@@ -10,11 +10,10 @@ use super::when::{Shown, When, clock};
 use super::{App, Ended, Exit, Failure};
 use crate::core::Timestamp;
 use crate::core::text::{count, one_line, thousands};
-use crate::db::Mode;
-use crate::dispatch::outcomes::Records;
-use crate::refinery::{self, configured::tanks};
+use crate::dispatch::board::WhatIf;
+use crate::foreman;
 use crate::view;
-use crate::view::plan::{Ground, Planned, WhatIf};
+use crate::view::plan::Planned;
 
 /// Play the queue through: when what is done, and what is waited for
 ///
@@ -72,22 +71,10 @@ pub(super) async fn planned(
                 .hint("`rigs provider list` shows those there are"));
         }
     }
-    let db = app.store(Mode::OneShot).await?;
-    let mut conn = db.read().await?;
-    let tanks = refinery::store::load(&mut conn, &tanks(settings), at).await?;
-    let records = if settings.routing.learn {
-        crate::dispatch::store::load(&mut conn).await?
-    } else {
-        Records::default()
-    };
-    let ground = Ground {
-        settings,
-        tanks: &tanks,
-        records: &records,
-        now: at,
-        what_if,
-    };
-    Ok(view::plan::planned(&mut conn, &ground, seed).await?)
+    let ctx = super::goal::context(app).await?;
+    let mut conn = ctx.db.read().await?;
+    let board = foreman::outlook_of(&ctx, &mut conn, at, what_if).await?;
+    Ok(view::plan::planned(&mut conn, &board, seed).await?)
 }
 
 /// Beads of the table; more are counted only.

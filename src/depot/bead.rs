@@ -241,6 +241,25 @@ pub(crate) struct Ready {
     pub(crate) convoy_max_parallel: Option<i64>,
     pub(crate) budget_tokens: Option<i64>,
     pub(crate) budget_micro_usd: Option<i64>,
+    /// Its place in the order of the queue, see [`super::rank`].
+    pub(crate) rank: i64,
+    /// The earlier of its own deadline and its convoy's.
+    pub(crate) due_at: Option<Timestamp>,
+}
+
+/// A bead that is not over yet, as far as it takes part in a plan.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub(crate) struct Open {
+    #[sqlx(flatten)]
+    pub(crate) ready: Ready,
+    pub(crate) status: BeadStatus,
+    /// What is not completed of that which it depends on.
+    #[sqlx(rename = "open_deps")]
+    pub(crate) waits_on: i64,
+    pub(crate) deferred_until: Option<Timestamp>,
+    pub(crate) not_before: Option<Timestamp>,
+    /// When its running attempt began.
+    pub(crate) began_at: Option<Timestamp>,
 }
 
 impl Ready {

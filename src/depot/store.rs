@@ -12,6 +12,7 @@ mod edit;
 mod find;
 mod halt;
 mod promote;
+mod queue;
 mod steps;
 mod stops;
 #[cfg(test)]
@@ -41,6 +42,7 @@ pub(crate) use edit::edit;
 pub(crate) use find::{Found, find_bead, find_convoy};
 pub(crate) use halt::{Halted, halt, halted, thaw};
 pub(crate) use promote::{promote_due, promote_waiting};
+pub(crate) use queue::{Queue, queue as open_queue};
 pub(crate) use steps::{
     accept, assay, charge, complete, count_failure, defer, finish, met_conflict, queue, release,
     revise, start,

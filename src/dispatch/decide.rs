@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::advice::Advice;
 use super::affinity::Affinity;
 use super::ruled::Ruled;
 use crate::config::Strategy;
@@ -75,6 +76,9 @@ pub(crate) struct Considered {
     pub(crate) room: Room,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) policy: Option<Ruled>,
+    /// What the plan of the queue says about the bead there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) plan: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -95,6 +99,12 @@ pub(crate) enum Decision {
     },
     /// Somebody is busy and will have room when a run ends.
     Wait { reason: String },
+    /// Somebody has room, and the plan wants it for another bead, or this one elsewhere.
+    Keep {
+        provider: ProviderName,
+        until: Timestamp,
+        reason: String,
+    },
     /// It fits into no window of any provider that could do it.
     TooLarge { reason: String },
     /// Whoever could take it must not, by the policy.
@@ -111,11 +121,18 @@ const SESSION_FACTOR: f64 = 1.5;
 /// decides between two that suit about as well.
 const EXPIRING_WEIGHT: f64 = 0.25;
 
-/// Decides, and says how each candidate did, best first.
-pub(crate) fn decide(candidates: &[Candidate], strategy: Strategy) -> (Decision, Vec<Considered>) {
+/// Decides, and says how each candidate did, best first. What `advice` proposes is done where the
+/// candidates allow it.
+pub(crate) fn decide(
+    candidates: &[Candidate],
+    strategy: Strategy,
+    advice: Option<&Advice>,
+) -> (Decision, Vec<Considered>) {
     let candidates = &elsewhere(candidates);
-    let mut ranked: Vec<(&Candidate, Considered)> =
-        candidates.iter().map(|c| (c, consider(c))).collect();
+    let mut ranked: Vec<(&Candidate, Considered)> = candidates
+        .iter()
+        .map(|c| (c, consider(c, advice)))
+        .collect();
     ranked.sort_by(|(a, x), (b, y)| {
         b.preferred
             .cmp(&a.preferred)
@@ -124,7 +141,7 @@ pub(crate) fn decide(candidates: &[Candidate], strategy: Strategy) -> (Decision,
             .then(a.provider.cmp(&b.provider))
     });
     let order: Vec<&Candidate> = ranked.iter().map(|(c, _)| *c).collect();
-    let decision = choose(&order, strategy);
+    let decision = choose(&order, strategy, advice);
     (
         decision,
         ranked
@@ -151,7 +168,7 @@ fn elsewhere(candidates: &[Candidate]) -> Vec<Candidate> {
     all
 }
 
-fn consider(c: &Candidate) -> Considered {
+fn consider(c: &Candidate, advice: Option<&Advice>) -> Considered {
     let capacity = c.ratio.unwrap_or(UNKNOWN_CAPACITY).clamp(0.0, 1.0);
     let session = if c.has_session { SESSION_FACTOR } else { 1.0 };
     let spare = match c.room {
@@ -172,11 +189,12 @@ fn consider(c: &Candidate) -> Considered {
         preferred: c.preferred,
         room: c.room.clone(),
         policy: c.ruled.clone(),
+        plan: advice.and_then(|a| a.about(&c.provider)),
     }
 }
 
 /// `order` is best first.
-fn choose(order: &[&Candidate], strategy: Strategy) -> Decision {
+fn choose(order: &[&Candidate], strategy: Strategy, advice: Option<&Advice>) -> Decision {
     let run = |c: &Candidate| Decision::Run {
         provider: c.provider.clone(),
         model: c.model.clone(),
@@ -216,8 +234,21 @@ fn choose(order: &[&Candidate], strategy: Strategy) -> Decision {
                 .collect()
         }
     };
-    if let Some(c) = willing.first() {
+    let planned = advice.and_then(|a| {
+        willing
+            .iter()
+            .find(|c| a.start.as_ref() == Some(&c.provider))
+    });
+    let hold = |c: &Candidate| advice.and_then(|a| a.holds.get(&c.provider));
+    if let Some(c) = planned.or_else(|| willing.iter().find(|c| hold(c).is_none())) {
         return run(c);
+    }
+    if let Some((c, hold)) = willing.first().and_then(|c| Some((c, hold(c)?))) {
+        return Decision::Keep {
+            provider: c.provider.clone(),
+            until: hold.until,
+            reason: hold.reason.clone(),
+        };
     }
     if let Some(decision) = first_to_free(order) {
         return decision;

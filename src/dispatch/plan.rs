@@ -38,7 +38,7 @@ use improve::improve;
 #[cfg(any(test, feature = "bench"))]
 pub(crate) use learn::Learned;
 use play::Play;
-pub(crate) use reason::{Wait, stretches, wait};
+pub(crate) use reason::{Stretch, Wait, stretches, wait};
 use rules::Rule;
 use tables::Tables;
 

@@ -4,28 +4,29 @@
 mod assaying;
 mod budgets;
 mod candidates;
+mod claiming;
+mod foresight;
 mod going_on;
 mod judge;
+mod outlook;
 mod sight;
 
-use std::sync::Arc;
-
+pub(super) use self::foresight::Foresight;
 pub(super) use self::going_on::session_usage;
-use self::going_on::{Continuation, Refused, is_poisoned};
-use self::judge::{Judged, ask, judge};
+use self::judge::{Judged, judge};
 pub(crate) use self::judge::{route, stuck, told_of};
+pub(crate) use self::outlook::outlook_of;
 use self::sight::Sight;
 use super::ForemanError;
-use super::drive::{Active, Foreman};
+use super::drive::Foreman;
 use super::orders::Scope;
-use super::stage::{Halt, Job, Resume};
+use super::stage::Halt;
 use crate::core::{BeadStatus, BlockCause, ConvoyId, ProviderName};
 use crate::db::{Conn, EventType, NewEvent, events};
-use crate::depot::store::{self as depot, Claim};
-use crate::depot::{Attempt, Deferral, DepotError, Fence, Ready};
-use crate::dispatch::{Decision, store as dispatch};
-use crate::policy::{Envelope, Modify};
-use crate::refinery::store::{self as refinery, Claim as Reserve};
+use crate::depot::store as depot;
+use crate::depot::{Deferral, DepotError, Ready};
+use crate::dispatch::{Advice, Decision};
+use crate::policy::Modify;
 
 /// Beads looked at per pass; the rest is looked at when these have moved.
 const READY: i64 = 1000;
@@ -102,18 +103,28 @@ impl Foreman {
         if !self.has_room(!ready.is_empty()) {
             return Ok(());
         }
+        self.still_keeps(&ready);
+        if ready.is_empty() || self.is_full() {
+            return Ok(());
+        }
         let mut sight = self.sight(&mut conn).await?;
         let resolving = self.resolving(&mut conn).await?;
+        let advised = self.foresee(&mut conn, served, &sight).await?;
         drop(conn);
-        for bead in ready {
-            if self.active.len() >= self.ctx.settings.general.max_parallel.max(1) as usize {
+        let mut told = 0;
+        for bead in foresight::in_order(ready, &advised) {
+            if self.is_full() {
                 break;
             }
             let is_resolving = resolving.contains(&bead.id);
             if self.is_in_the_way(&bead, is_resolving) {
                 continue;
             }
-            if self.give_out(&bead, &sight).await? {
+            let advice = self.advice(&advised, &bead.id).cloned();
+            if self
+                .give_out(&bead, &sight, advice.as_ref(), &mut told)
+                .await?
+            {
                 let mut conn = self.ctx.db.read().await?;
                 sight = self.sight(&mut conn).await?;
             }
@@ -121,20 +132,47 @@ impl Foreman {
         Ok(())
     }
 
+    /// Whether as much runs as may.
+    fn is_full(&self) -> bool {
+        self.active.len() >= self.ctx.settings.general.max_parallel.max(1) as usize
+    }
+
     async fn sight(&self, conn: &mut Conn) -> Result<Sight, ForemanError> {
         Sight::of(&self.ctx, self.policy.policy(), conn, self.ctx.clock.now()).await
     }
 
     /// Decides about one bead and does it; whether capacity changed hands.
-    async fn give_out(&mut self, bead: &Ready, sight: &Sight) -> Result<bool, ForemanError> {
+    async fn give_out(
+        &mut self,
+        bead: &Ready,
+        sight: &Sight,
+        advice: Option<&Advice>,
+        told: &mut usize,
+    ) -> Result<bool, ForemanError> {
         let Judged {
             decision,
             explores,
             reasons,
             last,
             refused,
-        } = judge(&self.ctx, self.policy.policy(), bead, sight).await?;
+        } = judge(&self.ctx, self.policy.policy(), bead, sight, advice).await?;
+        if !matches!(decision, Decision::Keep { .. }) {
+            self.stop_keeping(&bead.id);
+        }
         match decision {
+            Decision::Keep {
+                provider,
+                until,
+                reason,
+            } => {
+                if self.keep(bead, &provider, until, &reason) && *told < foresight::TOLD {
+                    *told += 1;
+                    let mut tx = self.ctx.db.write().await?;
+                    self.decided(&mut tx, bead, "keep", &reasons).await?;
+                    tx.commit().await?;
+                }
+                Ok(false)
+            }
             Decision::Run {
                 provider,
                 model,
@@ -237,134 +275,5 @@ impl Foreman {
             .convoy(bead.convoy_id.as_ref())
             .payload(payload);
         Ok(events::append(tx, act.ids, act.now, event).await?)
-    }
-
-    /// Claim, reservation and event in one transaction; then the run begins.
-    async fn claim(
-        &mut self,
-        bead: &Ready,
-        run: Run,
-        (last, refused): (Option<&Attempt>, &Refused),
-        decision: serde_json::Value,
-    ) -> Result<bool, ForemanError> {
-        let ctx = &self.ctx.clone();
-        let Run {
-            provider,
-            model,
-            modify,
-            explores,
-        } = run;
-        let provider = &provider;
-        let p = ctx.provider(provider)?;
-        let number = bead.attempt + 1;
-        // With the process in it: nobody else's run on this machine can bear the same mark.
-        let marker = format!("{}-{}", self.owner, ctx.ids.token());
-        let log = ctx.paths.attempt_log(&bead.id, number);
-        let mut goes_on = Continuation::of(p, provider, last, refused);
-        let mut tx = ctx.db.write().await?;
-        // Stopped since this pass began.
-        if depot::halted(&mut tx).await?.is_some() {
-            return Ok(false);
-        }
-        if let Some(last) = last {
-            // Done again on top of what was merged meanwhile, else it would meet it again.
-            let conflict = depot::met_conflict(&mut tx, &bead.id, last.id).await?;
-            goes_on.keeps_worktree &= !conflict;
-        }
-        let session = match (&goes_on.session, last) {
-            (Some(id), Some(_)) if !is_poisoned(&mut tx, &bead.id, id).await? => Some(id.clone()),
-            _ => None,
-        };
-        let request = Claim {
-            bead: &bead.id,
-            after_attempt: bead.attempt,
-            provider,
-            model: model.as_deref(),
-            owner: &self.owner,
-            lease_until: self.lease_until(),
-            resumes: session.as_deref(),
-            marker: &marker,
-            log_path: &log.to_string_lossy(),
-            decision,
-        };
-        let attempt = match depot::claim(&mut tx, ctx.act(), request).await {
-            Err(DepotError::LostRace { .. }) => return Ok(false),
-            other => other?,
-        };
-        let reserve = Reserve {
-            attempt,
-            bead: bead.id.clone(),
-            convoy: bead.convoy_id.clone(),
-            owner: self.owner.clone(),
-            ask: ask(bead, model.as_deref(), p),
-            expires_at: self.lease_until(),
-        };
-        let reserved = refinery::reserve(
-            &mut tx,
-            &ctx.ids,
-            ctx.clock.now(),
-            ctx.tank(provider)?,
-            &reserve,
-        )
-        .await?;
-        if let Err(refusal) = reserved {
-            tracing::debug!(bead = %bead.id, "{provider} has no room after all: {}", refusal.reason);
-            return Ok(false);
-        }
-        if explores {
-            let (model, task) = (model.as_deref(), bead.task_type);
-            dispatch::tried(&mut tx, provider, model, task, ctx.clock.now()).await?;
-        }
-        let full = depot::get(&mut tx, &bead.id)
-            .await?
-            .ok_or_else(|| DepotError::NoBead(bead.id.clone()))?;
-        let convoy = match &full.convoy_id {
-            Some(id) => depot::convoy(&mut tx, id).await?,
-            None => None,
-        };
-        let resolves = depot::resolves(&mut tx, &bead.id).await?;
-        let resume = match session {
-            None => None,
-            Some(session) => {
-                let before = session_usage(&mut tx, &bead.id, &session).await?;
-                Some(Resume { session, before })
-            }
-        };
-        let from = super::prompt::From {
-            last,
-            keeps_worktree: goes_on.keeps_worktree,
-            resumes: resume.is_some(),
-            is_small: p.kind == crate::core::ProviderKind::Embedded,
-        };
-        let settings = super::trusted::settings(ctx, &mut tx, convoy.as_ref()).await?;
-        let ctx = &ctx.with(Arc::clone(&settings));
-        let words = super::prompt::words(&mut tx, ctx, &full, convoy.as_ref(), from).await?;
-        ctx.commit(tx, "bead.claimed").await?;
-        let job = Job {
-            envelope: Envelope::new(&ctx.settings.budget, full.estimate().p95, modify.max_tokens),
-            effort: modify.effort,
-            fence: Fence {
-                attempt: number,
-                owner: self.owner.clone(),
-            },
-            bead: full,
-            convoy,
-            settings,
-            attempt,
-            provider: provider.clone(),
-            model,
-            resume,
-            keeps_worktree: goes_on.keeps_worktree,
-            base_commit: last
-                .filter(|_| goes_on.keeps_worktree)
-                .and_then(|a| a.base_commit.clone()),
-            resolves,
-            marker,
-            log,
-            prompt: words.prompt,
-            system: words.system,
-        };
-        self.spawn_run(Active::new(job, ctx.clock.now()));
-        Ok(true)
     }
 }

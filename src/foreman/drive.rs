@@ -89,6 +89,7 @@ pub(super) struct Foreman {
     pub(super) merging: HashMap<ConvoyId, VecDeque<BeadId>>,
     /// Beads that no provider can take, with the reason, as of the last pass.
     pub(super) held: Vec<(BeadId, String)>,
+    pub(super) foresight: super::dispatching::Foresight,
     pub(super) lookout: Lookout,
     pub(super) notifier: Notifier,
     /// Why this machine has no room for one more agent, as of the last pass, and when to look again.
@@ -129,6 +130,7 @@ pub(crate) async fn drive(
         active: HashMap::new(),
         merging: HashMap::new(),
         held: Vec::new(),
+        foresight: super::dispatching::Foresight::default(),
         lookout: Lookout::new(ctx),
         notifier: Notifier::new(ctx).await?,
         crowded: None,
@@ -288,6 +290,9 @@ impl Foreman {
         let status = depot::convoy(&mut conn, convoy).await?.map(|c| c.status);
         let due = depot::next_due(&mut conn, Some(convoy)).await?;
         drop(conn);
+        // Beads that wait because the plan says so wait as deferred ones do.
+        let kept = self.foresight.until(convoy);
+        let waits = progress.deferred > 0 || kept.is_some();
         let mine_runs = self
             .active
             .values()
@@ -298,14 +303,11 @@ impl Foreman {
             Some(Ended::Over)
         } else if status == Some(crate::core::ConvoyStatus::Paused) {
             Some(Ended::Paused)
-        } else if progress.active > 0
-            || (progress.deferred > 0 && *wait)
-            || self.has_startable(convoy).await?
-        {
+        } else if progress.active > 0 || (waits && *wait) || self.has_startable(convoy).await? {
             None
-        } else if progress.deferred > 0 {
+        } else if waits {
             // Beads behind a deferred one wait with it.
-            due.map(Ended::Waiting)
+            [due, kept].into_iter().flatten().min().map(Ended::Waiting)
         } else {
             let held = self.held_of(convoy).await?;
             (!held.is_empty()).then_some(Ended::Stuck(held))
@@ -321,7 +323,8 @@ impl Foreman {
         let only = [convoy.clone()];
         let pending = depot::pending(&mut conn, Some(&only), 1).await?;
         let ready = depot::ready(&mut conn, Some(&only), 1000).await?;
-        let held = |r: &Ready| self.held.iter().any(|(id, _)| *id == r.id);
+        let held =
+            |r: &Ready| self.foresight.keeps(&r.id) || self.held.iter().any(|(id, _)| *id == r.id);
         Ok(!pending.is_empty() || !ready.iter().all(held))
     }
 

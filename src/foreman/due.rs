@@ -32,6 +32,8 @@ impl Foreman {
             };
             self.next_due = Due::Known(due);
             let is_idle = self.active.is_empty() && self.lookout.asked.is_empty();
+            let kept = self.foresight.next(self.ctx.clock.now());
+            let due = [due, kept].into_iter().flatten().min();
             if let Some(due) = due.filter(|_| is_idle) {
                 crash::leap(&self.ctx.env, &self.ctx.clock, due);
             }

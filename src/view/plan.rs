@@ -1,19 +1,19 @@
 //! What will run where and when: the plan of the queue with its times.
 
-mod board;
 mod times;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use self::board::{Boarded, board};
-pub(crate) use self::board::{Ground, WhatIf};
-use crate::core::{BeadId, BeadStatus, ConvoyId, ProviderName, Timestamp};
+use crate::core::text::one_line;
+use crate::core::{BeadId, BeadStatus, ConvoyId, ConvoyStatus, ProviderName, Timestamp};
 use crate::db::Conn;
 use crate::depot::{Bead, BeadFilter, DepotError, store as depot};
-use crate::dispatch::plan::{EFFORT, Memory, Plan, Progress, Wait, plan, stretches, wait};
+use crate::dispatch::board::{Boarded, Tie};
+use crate::dispatch::by_age;
+use crate::dispatch::plan::{EFFORT, Memory, Plan, Progress, Start, Wait, plan, stretches, wait};
 
 /// The queue played through.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -88,65 +88,85 @@ pub(crate) struct Unplanned {
     pub(crate) reason: String,
 }
 
-/// Beads of one kind of state that are looked at.
+/// Beads that are looked at beside those of the board.
 const MOST: i64 = 1000;
 
-/// Plays the queue through from `ground.now` on. The same store, ground and `seed` give the same
-/// answer.
+/// Plays the queue of `of` through. The same store, board and `seed` give the same answer.
 pub(crate) async fn planned(
     conn: &mut Conn,
-    ground: &Ground<'_>,
+    of: &Boarded,
     seed: u64,
 ) -> Result<Planned, DepotError> {
-    let beads = open(conn).await?;
-    let mut waits = Vec::new();
-    for bead in beads.iter().filter(|b| b.open_deps > 0) {
-        waits.push((
-            bead.id.clone(),
-            depot::dependencies_of(conn, &bead.id).await?,
-        ));
-    }
     let mut convoys = BTreeMap::new();
-    for id in beads.iter().filter_map(|b| b.convoy_id.as_ref()) {
+    for id in of.jobs.iter().filter_map(|j| j.convoy.as_ref()) {
         if !convoys.contains_key(id)
             && let Some(convoy) = depot::convoy(conn, id).await?
         {
-            convoys.insert(id.clone(), convoy);
+            convoys.insert(id.clone(), convoy.name);
         }
     }
-    let boarded = board(ground, beads, &waits.into_iter().collect(), &convoys);
+    let left_out = left_out(conn, of).await?;
     let mut memory = Memory::default();
     // Nobody waits for it: some more effort than at an event of the foreman.
-    let plan = plan(&boarded.board, &mut memory, seed, 4 * EFFORT);
-    let names = convoys.into_iter().map(|(id, c)| (id, c.name)).collect();
-    Ok(told(&boarded, &plan, &memory, &names, seed))
+    let plan = plan(&of.board, &mut memory, seed, 4 * EFFORT);
+    let plan = by_age(of, &plan);
+    let mut planned = told(of, &plan, &memory, &convoys, seed);
+    planned.unplanned.extend(left_out);
+    Ok(planned)
 }
 
-/// What runs, what could be claimed (first to last), and what waits.
-async fn open(conn: &mut Conn) -> Result<Vec<Bead>, DepotError> {
-    use BeadStatus as S;
-    let filter = |statuses: &[BeadStatus], ready| BeadFilter {
-        statuses: statuses.to_vec(),
-        ready,
+/// What waits and is not on the board, and why.
+async fn left_out(conn: &mut Conn, of: &Boarded) -> Result<Vec<Unplanned>, DepotError> {
+    let waiting = [
+        BeadStatus::Pending,
+        BeadStatus::Queued,
+        BeadStatus::Deferred,
+    ];
+    let filter = BeadFilter {
+        statuses: waiting.to_vec(),
         limit: MOST,
         ..BeadFilter::default()
     };
-    let under_way = [
-        S::Optimizing,
-        S::Assigned,
-        S::InProgress,
-        S::Reviewing,
-        S::Merging,
-    ];
-    let waiting = [S::Pending, S::Queued, S::Deferred];
-    let mut beads = depot::list(conn, &filter(&under_way, false)).await?;
-    beads.extend(depot::list(conn, &filter(&[], true)).await?);
-    let mut seen: std::collections::BTreeSet<BeadId> = beads.iter().map(|b| b.id.clone()).collect();
-    let mut others = depot::list(conn, &filter(&waiting, false)).await?;
+    let known = of.jobs.iter().chain(&of.held).map(|j| &j.id);
+    let known: BTreeSet<&BeadId> = known.collect();
+    let mut others = depot::list(conn, &filter).await?;
+    others.retain(|b| !known.contains(&b.id));
     others.sort_by(|a, b| a.created_at.cmp(&b.created_at).then(a.id.cmp(&b.id)));
-    beads.extend(others.into_iter().filter(|b| seen.insert(b.id.clone())));
-    Ok(beads)
+    let mut paused = BTreeMap::new();
+    let mut left_out = Vec::new();
+    for Bead {
+        id,
+        title,
+        convoy_id,
+        open_deps,
+        ..
+    } in others
+    {
+        let is_paused = match &convoy_id {
+            Some(convoy) if paused.contains_key(convoy) => paused[convoy],
+            Some(convoy) => {
+                let found = depot::convoy(conn, convoy).await?;
+                let is_paused = found.is_some_and(|c| c.status == ConvoyStatus::Paused);
+                paused.insert(convoy.clone(), is_paused);
+                is_paused
+            }
+            None => false,
+        };
+        let reason = match (is_paused, open_deps > 0) {
+            (true, _) => "its convoy is paused",
+            (false, true) => BEHIND,
+            (false, false) => "a budget of it is used up, or it comes after those looked at",
+        };
+        left_out.push(Unplanned {
+            bead_id: id,
+            title,
+            reason: reason.to_owned(),
+        });
+    }
+    Ok(left_out)
 }
+
+const BEHIND: &str = "it depends on a bead that is blocked, failed or not looked at";
 
 fn told(
     of: &Boarded,
@@ -162,24 +182,27 @@ fn told(
     let mut convoys: BTreeMap<ConvoyId, (usize, i64, i64)> = BTreeMap::new();
     let window = |lane: u8, w: usize| of.windows[usize::from(lane)][w].clone();
     for run in runs(of, plan) {
-        let bead = &of.beads[run.work as usize];
+        let job = &of.jobs[run.work as usize];
         let (p50, p90) = times.beads[run.work as usize];
-        if let Some(id) = &bead.convoy_id {
+        if let Some(id) = &job.convoy {
             let sum = convoys.entry(id.clone()).or_default();
             *sum = (sum.0 + 1, sum.1.max(p50), sum.2.max(p90));
         }
         let waits_for = match wait(&of.board, plan, &stretches, &run) {
             Wait::Nothing => None,
-            Wait::Bead(d) => Some(of.beads[d as usize].id.to_string()),
+            Wait::Bead(d) => Some(match of.ties.get(&(run.work, d)) {
+                None => of.jobs[d as usize].id.to_string(),
+                Some(tie) => tied(tie, &of.jobs[d as usize].id),
+            }),
             Wait::Time => Some("its time".to_owned()),
             Wait::Window(w) => Some(format!("the reset of {}", window(run.lane, w))),
             Wait::Turn => Some("its turn".to_owned()),
         };
         let fit = of.board.works[run.work as usize].fits[usize::from(run.lane)];
         beads.push(PlannedBead {
-            bead_id: bead.id.clone(),
-            title: bead.title.clone(),
-            convoy_id: bead.convoy_id.clone(),
+            bead_id: job.id.clone(),
+            title: job.title.clone(),
+            convoy_id: job.convoy.clone(),
             provider: of.lanes[usize::from(run.lane)].clone(),
             starts_at: time(run.at_ms),
             ends_at: time(run.finish_ms),
@@ -237,15 +260,22 @@ fn told(
     }
 }
 
+fn tied(tie: &Tie, other: &BeadId) -> String {
+    match tie {
+        Tie::Parallel(n) => format!("{other}: {n} of its convoy at once"),
+        Tie::File(path) => format!("{other}: both touch {}", one_line(path, 60)),
+    }
+}
+
 /// What runs and what will, in order of time.
-fn runs(of: &Boarded, plan: &Plan) -> Vec<crate::dispatch::plan::Start> {
+fn runs(of: &Boarded, plan: &Plan) -> Vec<Start> {
     let running = of.board.works.iter().enumerate();
     let running = running.filter_map(|(i, w)| match w.progress {
         Progress::Running {
             lane,
             since_ms,
             finish_ms,
-        } => Some(crate::dispatch::plan::Start {
+        } => Some(Start {
             work: i as u32,
             lane,
             at_ms: since_ms,
@@ -259,7 +289,7 @@ fn runs(of: &Boarded, plan: &Plan) -> Vec<crate::dispatch::plan::Start> {
 }
 
 fn unplanned(of: &Boarded, plan: &Plan) -> Vec<Unplanned> {
-    let mut is_planned = vec![false; of.beads.len()];
+    let mut is_planned = vec![false; of.jobs.len()];
     for start in &plan.starts {
         is_planned[start.work as usize] = true;
     }
@@ -274,15 +304,15 @@ fn unplanned(of: &Boarded, plan: &Plan) -> Vec<Unplanned> {
             "it comes after the beads that are planned together"
         };
         Unplanned {
-            bead_id: of.beads[i].id.clone(),
-            title: of.beads[i].title.clone(),
+            bead_id: of.jobs[i].id.clone(),
+            title: of.jobs[i].title.clone(),
             reason: reason.to_owned(),
         }
     });
-    let held = of.held.iter().map(|(bead, reason)| Unplanned {
-        bead_id: bead.id.clone(),
-        title: bead.title.clone(),
-        reason: reason.clone(),
+    let held = of.held.iter().map(|job| Unplanned {
+        bead_id: job.id.clone(),
+        title: job.title.clone(),
+        reason: BEHIND.to_owned(),
     });
     unplanned.chain(held).collect()
 }

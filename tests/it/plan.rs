@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::beads::bead;
 use crate::harness::TestEnv;
 
-/// Two providers: one with a window of 50,000 tokens, one that suits nothing well.
+/// Two providers: one with a window of 80,000 tokens, one that suits nothing well.
 fn two_providers() -> TestEnv {
     let env = TestEnv::new();
     env.config(
@@ -15,7 +15,7 @@ fn two_providers() -> TestEnv {
         command = ["true"]
         max_parallel = 1
         reserve = 0.0
-        limits = [{ window = "5h", kind = "anchored", unit = "tokens", amount = 50000 }]
+        limits = [{ window = "5h", kind = "anchored", unit = "tokens", amount = 80000 }]
         affinity = { test = 1.0, review = 1.0 }
 
         [providers.beta]
@@ -79,7 +79,7 @@ fn a_simulation_tells_where_and_when_and_what_is_waited_for() {
     );
     assert_eq!(
         planned["windows"],
-        json!([{"provider": "alpha", "window": "5h_tokens", "limit": 50000, "stretches": 1, "used": 1.0}])
+        json!([{"provider": "alpha", "window": "5h_tokens", "limit": 80000, "stretches": 1, "used": 0.625}])
     );
     assert_eq!(planned["walls"], json!([]));
     let without = env
@@ -122,7 +122,7 @@ fn a_window_that_is_too_small_is_a_wall_until_it_is_new() {
     assert_eq!(planned["walls"][0]["window"], "5h_tokens");
     assert_eq!(planned["beads"][1]["waits_for"], "the reset of 5h_tokens");
     let twice = env
-        .rigs(["simulate", "--json", "--what-if", "alpha=2x"])
+        .rigs(["simulate", "--json", "--what-if", "alpha=3x"])
         .run()
         .success()
         .json();

@@ -276,6 +276,7 @@ impl Week<'_> {
                     self.wake(until);
                 }
                 Decision::Wait { .. }
+                | Decision::Keep { .. }
                 | Decision::TooLarge { .. }
                 | Decision::Forbidden { .. }
                 | Decision::Impossible { .. } => {}
@@ -302,7 +303,7 @@ impl Week<'_> {
                 candidate
             })
             .collect();
-        decide(&candidates, Strategy::Aggressive).0
+        decide(&candidates, Strategy::Aggressive, None).0
     }
 
     fn wake(&mut self, at: Timestamp) {

@@ -242,7 +242,7 @@ impl Month<'_> {
                 })
                 .collect();
             self.tally.decisions += 1;
-            match decide(&candidates, Strategy::Aggressive).0 {
+            match decide(&candidates, Strategy::Aggressive, None).0 {
                 Decision::Run { provider, .. } => {
                     let i = tanks.iter().position(|t| t.provider == provider);
                     let i = i.expect("invariant: a candidate was chosen");
@@ -257,6 +257,7 @@ impl Month<'_> {
                     at += 1;
                 }
                 Decision::Wait { .. }
+                | Decision::Keep { .. }
                 | Decision::TooLarge { .. }
                 | Decision::Forbidden { .. }
                 | Decision::Impossible { .. } => {

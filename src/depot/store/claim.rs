@@ -30,7 +30,8 @@ pub(super) const READY: &str = "SELECT b.id, b.title, b.task_type, b.priority, b
             b.estimate_p95, b.estimate_source, b.preferred_provider, b.preferred_model, b.assigned_provider,
             b.attempt, b.convoy_id, c.name AS convoy_name, c.repo,
             c.provider AS convoy_provider, c.strategy, c.max_parallel AS convoy_max_parallel,
-            c.budget_tokens, c.budget_micro_usd
+            c.budget_tokens, c.budget_micro_usd, b.rank,
+            min(coalesce(b.deadline, c.deadline), coalesce(c.deadline, b.deadline)) AS due_at
          FROM beads b INDEXED BY beads_ready LEFT JOIN convoys c ON c.id = b.convoy_id
          WHERE b.status = 'queued' AND b.open_deps = 0
            AND (c.id IS NULL OR c.status NOT IN ('paused', 'cancelled'))
@@ -40,7 +41,8 @@ pub(super) const READY_OF: &str = "SELECT b.id, b.title, b.task_type, b.priority
             b.estimate_p95, b.estimate_source, b.preferred_provider, b.preferred_model, b.assigned_provider,
             b.attempt, b.convoy_id, c.name AS convoy_name, c.repo,
             c.provider AS convoy_provider, c.strategy, c.max_parallel AS convoy_max_parallel,
-            c.budget_tokens, c.budget_micro_usd
+            c.budget_tokens, c.budget_micro_usd, b.rank,
+            min(coalesce(b.deadline, c.deadline), coalesce(c.deadline, b.deadline)) AS due_at
          FROM json_each(?2) s
          CROSS JOIN beads b INDEXED BY beads_by_convoy ON b.convoy_id = s.value AND b.status = 'queued'
          JOIN convoys c ON c.id = b.convoy_id
@@ -53,7 +55,8 @@ pub(crate) async fn as_ready(conn: &mut Conn, id: &BeadId) -> Result<Ready> {
         "SELECT b.id, b.title, b.task_type, b.priority, b.permission, b.files, b.estimated_tokens, b.estimate_p80,
             b.estimate_p95, b.estimate_source, b.preferred_provider, b.preferred_model,
             b.assigned_provider, b.attempt, b.convoy_id, c.name AS convoy_name, c.repo, c.provider AS convoy_provider, c.strategy,
-            c.max_parallel AS convoy_max_parallel, c.budget_tokens, c.budget_micro_usd
+            c.max_parallel AS convoy_max_parallel, c.budget_tokens, c.budget_micro_usd, b.rank,
+            min(coalesce(b.deadline, c.deadline), coalesce(c.deadline, b.deadline)) AS due_at
          FROM beads b LEFT JOIN convoys c ON c.id = b.convoy_id WHERE b.id = ?1",
     )
     .bind(id)

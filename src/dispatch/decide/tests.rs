@@ -33,12 +33,17 @@ fn closed(until: i64) -> Room {
 }
 
 fn chosen(candidates: &[Candidate], strategy: Strategy) -> String {
-    match decide(candidates, strategy).0 {
+    told(decide(candidates, strategy, None).0)
+}
+
+fn told(decision: Decision) -> String {
+    match decision {
         Decision::Run { provider, .. } => provider.to_string(),
         Decision::Defer {
             provider, until, ..
         } => format!("{} at {}", provider.unwrap(), until.millis() / 1000),
         Decision::Wait { .. } => "wait".into(),
+        Decision::Keep { .. } => "keep".into(),
         Decision::TooLarge { .. } => "too large".into(),
         Decision::Forbidden { reason } => format!("forbidden: {reason}"),
         Decision::Impossible { reason } => reason,
@@ -70,7 +75,7 @@ fn among_those_that_suit_about_as_well_what_would_go_unused_is_used() {
     let mut c = [candidate("claude", 1.0, 0.9), candidate("codex", 0.9, 0.9)];
     c[1].spare = 0.8;
     assert_eq!(chosen(&c, Strategy::Balanced), "codex");
-    let (_, considered) = decide(&c, Strategy::Balanced);
+    let (_, considered) = decide(&c, Strategy::Balanced, None);
     let factors: Vec<f64> = considered.iter().map(|c| c.expiring).collect();
     assert_eq!(factors, [1.2, 1.0]);
     c[1].affinity.value = 0.5;
@@ -159,7 +164,7 @@ fn an_unknown_tank_is_tried_and_the_order_is_stable() {
     assert_eq!(chosen(&c, Strategy::Balanced), "a");
     c[1].ratio = None;
     assert_eq!(chosen(&c, Strategy::Balanced), "b");
-    let (_, considered) = decide(&c, Strategy::Balanced);
+    let (_, considered) = decide(&c, Strategy::Balanced, None);
     let scores: Vec<f64> = considered.iter().map(|c| c.score).collect();
     assert_eq!(scores, [0.5, 0.25]);
 }
@@ -192,4 +197,59 @@ fn whose_work_was_refused_repeatedly_is_out_while_another_can_take_it_soon() {
     assert_eq!(with(Room::Yes, true), "a");
     assert_eq!(chosen(std::slice::from_ref(&worn), Strategy::Balanced), "a");
     assert_eq!(chosen(&[worn, other], Strategy::Conservative), "b");
+}
+
+/// Advice to begin there, or to keep the room of those.
+fn advice(start: Option<&str>, holds: &[&str]) -> Advice {
+    let hold = |name: &&str| {
+        let hold = super::super::advice::Hold {
+            why: super::super::advice::Reason::Kept,
+            until: Timestamp::from_secs(9),
+            reason: format!("{name} is kept"),
+        };
+        (name.parse().unwrap(), hold)
+    };
+    Advice {
+        start: start.map(|name| name.parse().unwrap()),
+        holds: holds.iter().map(hold).collect(),
+    }
+}
+
+#[test]
+fn the_plan_proposes_and_the_tank_decides() {
+    let even = || [candidate("claude", 1.0, 0.9), candidate("codex", 0.6, 0.9)];
+    let mut full = even();
+    full[1].room = closed(5);
+    let mut red = even();
+    red[1].red = true;
+    let mut named = even();
+    named[0].preferred = true;
+    let mut none = even();
+    none[0].room = closed(7);
+    none[1].room = closed(5);
+    for (candidates, start, holds, does) in [
+        (even(), Some("codex"), &[][..], "codex"),
+        (even(), None, &["claude"], "codex"),
+        (even(), None, &["claude", "codex"], "keep"),
+        // Without room, or with too little left, the score decides as without a plan.
+        (full, Some("codex"), &[], "claude"),
+        (red, Some("codex"), &[], "claude"),
+        (even(), Some("gone"), &["gone"], "claude"),
+        (none, Some("codex"), &["claude"], "codex at 5"),
+        // Whom the person named is above the plan.
+        (named, Some("codex"), &["claude"], "claude"),
+    ] {
+        let advice = advice(start, holds);
+        let (decision, considered) = decide(&candidates, Strategy::Balanced, Some(&advice));
+        assert_eq!(told(decision), does, "{start:?} {holds:?}");
+        for c in considered {
+            let name = c.provider.to_string();
+            let said = match (start == Some(&name), holds.contains(&name.as_str())) {
+                (true, _) => Some("begins it here now".to_owned()),
+                (false, true) => Some(format!("{name} is kept")),
+                (false, false) => None,
+            };
+            assert_eq!(c.plan, said);
+        }
+    }
 }

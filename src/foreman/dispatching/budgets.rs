@@ -16,7 +16,7 @@ use crate::refinery::store::{self as refinery, Share, Spending, Sums};
 const DAY_SECS: u64 = 86_400;
 
 /// Those that hold wherever it runs, and those of single providers.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Budgets {
     everywhere: Vec<Budget>,
     by_provider: BTreeMap<ProviderName, Vec<Budget>>,
@@ -42,6 +42,14 @@ impl Budgets {
         self.by_provider.get(provider).map_or(&[], Vec::as_slice)
     }
 
+    /// The same budgets for another bead.
+    pub(super) fn about(&self, bead: &Ready) -> Self {
+        Self {
+            need: need(bead),
+            ..self.clone()
+        }
+    }
+
     pub(super) fn need(&self) -> Need {
         self.need
     }
@@ -55,13 +63,8 @@ pub(crate) async fn read(
     tanks: &[Tank],
     now: Timestamp,
 ) -> Result<Budgets, ForemanError> {
-    let tokens = |n: i64| u64::try_from(n).unwrap_or(0);
     let mut budgets = Budgets {
-        need: Need {
-            p50: tokens(bead.estimated_tokens),
-            p80: tokens(bead.estimate_p80),
-            cost: None,
-        },
+        need: need(bead),
         ..Budgets::default()
     };
     let settings = &ctx.settings.budget;
@@ -93,6 +96,15 @@ pub(crate) async fn read(
     }
     shares(ctx, conn, bead, tanks, now, &mut budgets).await?;
     Ok(budgets)
+}
+
+fn need(bead: &Ready) -> Need {
+    let tokens = |n: i64| u64::try_from(n).unwrap_or(0);
+    Need {
+        p50: tokens(bead.estimated_tokens),
+        p80: tokens(bead.estimate_p80),
+        cost: None,
+    }
 }
 
 fn micro(usd: Option<f64>) -> Option<u64> {

@@ -89,7 +89,7 @@ fn candidate(
 }
 
 /// By the settings that hold for this bead and by what became of earlier work.
-fn affinity(
+pub(super) fn affinity(
     g: &Ground<'_>,
     bead: &Ready,
     name: &ProviderName,
@@ -102,7 +102,7 @@ fn affinity(
 }
 
 /// The provider that the person named.
-fn wanted(bead: &Ready) -> Option<&ProviderName> {
+pub(super) fn wanted(bead: &Ready) -> Option<&ProviderName> {
     let own = bead.preferred_provider.as_ref();
     own.or(bead.convoy_provider.as_ref())
 }
@@ -116,6 +116,16 @@ pub(super) fn model_for(bead: &Ready, name: &ProviderName, p: &Provider) -> Opti
         .clone()
         .filter(|_| wanted(bead).is_none_or(|wants| wants == name))
         .or_else(|| p.entry.model.clone())
+}
+
+/// Nobody wants made-up work among the real one that did not ask for it.
+pub(super) fn only_simulates(
+    ctx: &Context,
+    bead: &Ready,
+    name: &ProviderName,
+    p: &Provider,
+) -> bool {
+    is_simulated(p) && wanted(bead) != Some(name) && !ctx.providers.values().all(is_simulated)
 }
 
 fn is_simulated(p: &Provider) -> bool {
@@ -139,9 +149,7 @@ fn room_of(
             reason: "the goal is for another provider".into(),
         };
     }
-    // Nobody wants made-up work among the real one that did not ask for it.
-    if is_simulated(p) && wanted(bead) != Some(name) && !g.ctx.providers.values().all(is_simulated)
-    {
+    if only_simulates(g.ctx, bead, name, p) {
         return Room::Never {
             reason: format!(
                 "it only simulates, and does so for what names it: `--provider {name}`"
@@ -251,6 +259,23 @@ fn place(
     place.unwrap_or(order.len())
 }
 
+/// Why the provider can never take the bead, whatever its tank holds.
+pub(super) fn barred(p: &Provider, bead: &Ready) -> Option<String> {
+    let edits = bead.has_repo() && bead.task_type.changes_files();
+    if let Some(reason) = &p.unusable {
+        return Some(reason.clone());
+    }
+    if edits && !p.entry.can(Capability::Edit) {
+        return Some("it cannot edit files".to_owned());
+    }
+    (edits && bead.permission > p.entry.permission).then(|| {
+        format!(
+            "it may {} at most, the bead needs {}",
+            p.entry.permission, bead.permission
+        )
+    })
+}
+
 fn room(
     p: &Provider,
     bead: &Ready,
@@ -258,23 +283,8 @@ fn room(
     ask: &Ask,
     now: crate::core::Timestamp,
 ) -> Room {
-    let never = |reason: &str| Room::Never {
-        reason: reason.to_owned(),
-    };
-    let edits = bead.has_repo() && bead.task_type.changes_files();
-    if let Some(reason) = &p.unusable {
-        return never(reason);
-    }
-    if edits && !p.entry.can(Capability::Edit) {
-        return never("it cannot edit files");
-    }
-    if edits && bead.permission > p.entry.permission {
-        return Room::Never {
-            reason: format!(
-                "it may {} at most, the bead needs {}",
-                p.entry.permission, bead.permission
-            ),
-        };
+    if let Some(reason) = barred(p, bead) {
+        return Room::Never { reason };
     }
     let Some(Admit::No(refusal)) = tank.map(|t| admit(t, ask, now)) else {
         return Room::Yes;

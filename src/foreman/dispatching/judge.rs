@@ -15,7 +15,7 @@ use crate::db::Conn;
 use crate::depot::store as depot;
 use crate::depot::{Attempt, Ready};
 use crate::dispatch::explore::{Quota, Stakes, explore};
-use crate::dispatch::{Candidate, Decision, decide};
+use crate::dispatch::{Advice, Candidate, Decision, decide};
 use crate::policy::{Facts, Modify, Policy, Reached};
 use crate::refinery::Ask;
 
@@ -35,6 +35,7 @@ pub(super) async fn judge(
     policy: &Policy,
     bead: &Ready,
     sight: &Sight,
+    advice: Option<&Advice>,
 ) -> Result<Judged, ForemanError> {
     let mut conn = ctx.db.read().await?;
     let hinted = super::super::trusted::hinted(ctx, &mut conn, bead).await?;
@@ -70,10 +71,15 @@ pub(super) async fn judge(
     };
     let candidates = candidates(&ground, bead, last.as_ref());
     let strategy = bead.strategy.unwrap_or(ctx.settings.routing.strategy);
-    let (decision, considered) = decide(&candidates, strategy);
+    let (decision, considered) = decide(&candidates, strategy, advice);
+    // Nobody learns at the cost of what the plan keeps for another bead.
+    let free: Vec<Candidate> = candidates
+        .into_iter()
+        .filter(|c| advice.is_none_or(|a| !a.holds.contains_key(&c.provider)))
+        .collect();
     let mut reasons =
         json!({ "strategy": strategy, "policy": policy.hash, "considered": considered });
-    let other = elsewhere(&ground, &mut conn, bead, &candidates, &decision).await?;
+    let other = elsewhere(&ground, &mut conn, bead, &free, &decision).await?;
     let explores = other.is_some();
     if let (Some(_), Decision::Run { provider, .. }) = (&other, &decision) {
         reasons["explored_instead_of"] = json!(provider);
@@ -172,11 +178,12 @@ pub(crate) async fn stuck(
     drop(conn);
     let mut stuck = Vec::new();
     for bead in ready {
-        match judge(ctx, &ctx.policy, &bead, &sight).await?.decision {
+        match judge(ctx, &ctx.policy, &bead, &sight, None).await?.decision {
             Decision::Impossible { reason } => stuck.push((bead.id, reason)),
             Decision::Run { .. }
             | Decision::Defer { .. }
             | Decision::Wait { .. }
+            | Decision::Keep { .. }
             | Decision::TooLarge { .. }
             | Decision::Forbidden { .. } => return Ok(Vec::new()),
         }
@@ -235,6 +242,8 @@ pub(crate) async fn route(
         convoy_max_parallel: None,
         budget_tokens: None,
         budget_micro_usd: None,
+        rank: 0,
+        due_at: None,
     };
     let mut conn = ctx.db.read().await?;
     let sight = Sight::of(ctx, &ctx.policy, &mut conn, ctx.clock.now()).await?;
@@ -249,6 +258,7 @@ pub(crate) async fn route(
     let (decision, considered) = decide(
         &candidates(&ground, &bead, None),
         ctx.settings.routing.strategy,
+        None,
     );
     Ok(match decision {
         Decision::Run { provider, .. } => {
@@ -265,6 +275,7 @@ pub(crate) async fn route(
             (None, format!("waits{whom} until {until}"))
         }
         Decision::Wait { reason }
+        | Decision::Keep { reason, .. }
         | Decision::TooLarge { reason }
         | Decision::Forbidden { reason }
         | Decision::Impossible { reason } => (None, reason),

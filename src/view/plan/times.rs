@@ -1,6 +1,6 @@
 //! How sure the times of a plan are: it is made again with needs drawn from the estimates.
 
-use super::board::Boarded;
+use crate::dispatch::board::Boarded;
 use crate::dispatch::plan::{Board, Memory, Plan, Progress, plan};
 
 /// Futures that are played through.
