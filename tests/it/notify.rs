@@ -92,7 +92,7 @@ fn done() -> Value {
     always(&[write("made.txt", "1\n"), json!({"print": "done"})])
 }
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_mins(1);
 
 #[test]
 fn a_server_hears_of_the_end_of_a_goal_signed_and_again_after_an_error() {
