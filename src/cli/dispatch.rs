@@ -2,13 +2,12 @@
 
 mod affinity;
 
-use super::{App, Ended, Failure, simulate, why};
-use super::{Exit, Kind};
+use super::{App, Ended, Exit, simulate, why};
 
 /// Show the plan of the queue, or why a bead goes where it goes
 ///
-/// A foreman gives beads out one by one, as room comes; this command plays the queue through in
-/// advance, and what happens on the way may change order and provider.
+/// Nothing is changed: a foreman asks the same plan at every event and gives beads out as room
+/// comes; what happens on the way may change order and provider.
 #[derive(Debug, clap::Args)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -19,7 +18,7 @@ Examples:
   rigs dispatch affinity"
 )]
 pub(crate) struct Args {
-    /// Print the plan; nothing is changed
+    /// Print the plan and nothing else; without it a word on who carries it out is added
     #[arg(long)]
     dry_run: bool,
     #[command(subcommand)]
@@ -36,16 +35,16 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
     match args.command {
         Some(Command::Explain(args)) => why::run(args, app).await,
         Some(Command::Affinity(args)) => affinity::run(args, app).await,
-        None if args.dry_run => {
+        None => {
             let planned = simulate::planned(app, app.now(), &[], 1).await?;
             app.out
                 .answer(&planned, |page| simulate::show(page, &planned))?;
+            if !args.dry_run && !planned.beads.is_empty() {
+                app.out.note(
+                    "Nothing was given out: a foreman or a goal does that; `rigs foreman start` begins.",
+                )?;
+            }
             Ok(Exit::Done)
         }
-        None => Err(Failure::new(
-            Kind::NotPossible,
-            "beads are given out by a foreman or a goal, all the time",
-        )
-        .hint("`rigs foreman start` begins; `rigs dispatch --dry-run` shows the plan")),
     }
 }

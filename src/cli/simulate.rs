@@ -17,10 +17,10 @@ use crate::view::plan::Planned;
 
 /// Play the queue through: when what is done, and what is waited for
 ///
-/// Nothing is changed. Times follow from the estimates, at 10,000 tokens a minute until a pace is
-/// known; a provider that suits a kind of work badly is expected to need more for it. P50 and P90:
-/// done by then in half, and in nine of ten of fifty futures drawn from the estimates. Windows that
-/// are not counted in tokens, and budgets, are left out.
+/// Nothing is changed. Times follow from the estimates, at 10,000 tokens a minute; a provider that
+/// suits a kind of work badly is expected to need more for it. P50 and P90: done by then in half, and
+/// in nine of ten of fifty futures drawn from the estimates. The policy counts as of the first moment,
+/// budgets where they are used up by then; windows that are not counted in tokens are left out.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -38,6 +38,13 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
                 .map(|why| format!("Nothing more is started for now: {why}")),
         };
     }
+    let is_free = why.held_back.is_none() && why.now == view::why::READY;
+    if why.status == BeadStatus::Queued && is_free {
+        let ctx = super::goal::context(app).await?;
+        if let Some(kept) = crate::foreman::kept(&ctx, &mut conn, &id).await? {
+            why.now = kept;
+        }
+    }
     app.out.answer(&why, |page| {
         page.styled(BOLD, format!("{}  {}", why.bead_id, why.title));
         page.line(format!("{}: {}", why.status, why.now));

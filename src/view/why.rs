@@ -23,6 +23,9 @@ pub(crate) struct Why {
     pub(crate) events: Vec<Event>,
 }
 
+/// Of a bead that nothing is known to hold up.
+pub(crate) const READY: &str = "it is ready and waits to be claimed";
+
 /// More events than a bead has in a year of walls.
 const MOST: i64 = 10_000;
 
@@ -78,7 +81,7 @@ fn now(bead: &crate::depot::Bead, waits_for: Option<&BeadId>) -> String {
             "it waits for {}",
             crate::core::text::count(bead.open_deps as usize, "dependency", "dependencies")
         ),
-        BeadStatus::Queued => "it is ready and waits to be claimed".into(),
+        BeadStatus::Queued => READY.into(),
         BeadStatus::Assigned | BeadStatus::InProgress => match &bead.assigned_provider {
             Some(provider) => format!("{provider} works on it, attempt {}", bead.attempt),
             None => "it is being worked on".into(),

@@ -156,12 +156,6 @@ fn what_cannot_be_planned_is_named_and_mistakes_are_explained() {
       hint: `rigs provider list` shows those there are
     [exit status: 3]
     ");
-    insta::assert_snapshot!(env.rigs(["dispatch"]).run(), @r"
-    ------- stderr -------
-    error: beads are given out by a foreman or a goal, all the time
-      hint: `rigs foreman start` begins; `rigs dispatch --dry-run` shows the plan
-    [exit status: 4]
-    ");
     let id = bead(&env, &["alone", "-t", "test", "--estimate", "1000"]);
     let planned = env
         .rigs([
@@ -180,4 +174,41 @@ fn what_cannot_be_planned_is_named_and_mistakes_are_explained() {
         planned["unplanned"],
         json!([{"bead_id": id, "title": "alone", "reason": "no provider that is enabled may take it"}])
     );
+}
+
+#[test]
+fn dispatch_alone_shows_the_plan_and_who_carries_it_out() {
+    let env = two_providers();
+    bead(&env, &["alone", "-t", "test", "--estimate", "1000"]);
+    let alone = env.rigs(["dispatch"]).run().success();
+    let dry = env.rigs(["dispatch", "--dry-run"]).run().success();
+    assert!(alone.stdout.contains("rule: "), "{alone}");
+    assert!(alone.stderr.contains("rigs foreman start"), "{alone}");
+    assert_eq!(dry.stderr, "");
+    assert_eq!(env.query("SELECT status FROM beads"), ["pending"]);
+}
+
+#[test]
+fn the_same_store_and_seed_have_the_same_plan_byte_for_byte() {
+    let env = two_providers();
+    for (n, kind) in ["test", "review", "test", "review", "test", "review"]
+        .iter()
+        .enumerate()
+    {
+        let tokens = (9_000 + 7_000 * n).to_string();
+        bead(&env, &["work", "-t", kind, "--estimate", &tokens]);
+    }
+    let at = "2026-01-02T00:00:00Z";
+    let ask = || {
+        let args = ["simulate", "--json", "--seed", "7", "--at", at];
+        env.rigs(args).run().success().stdout
+    };
+    let first = ask();
+    assert_eq!(first, ask());
+    // The rows in another order, under the same ids and times.
+    env.break_store(
+        "PRAGMA foreign_keys = OFF; CREATE TABLE moved AS SELECT * FROM beads ORDER BY created_at DESC;
+         DELETE FROM beads; INSERT INTO beads SELECT * FROM moved ORDER BY rowid; DROP TABLE moved",
+    );
+    assert_eq!(first, ask());
 }

@@ -17,7 +17,7 @@ use crate::dispatch::plan::{EFFORT, Memory, plan};
 use crate::dispatch::{Advice, Advised, advise, is_worthwhile};
 
 /// Of the search for plans; any number does, as long as it is the same.
-const SEED: u64 = 1;
+pub(super) const SEED: u64 = 1;
 /// A bead with room somewhere is kept waiting for the sake of others no longer than this; then the
 /// score decides, whatever the plan says.
 const PATIENCE: Duration = Duration::from_hours(12);

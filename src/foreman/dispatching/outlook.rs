@@ -8,15 +8,18 @@ use super::super::context::Provider;
 use super::super::{Context, ForemanError};
 use super::budgets::{self, Budgets};
 use super::candidates::{Ground, affinity, barred, facts, model_for, only_simulates, wanted};
+use super::foresight::SEED;
 use super::going_on::{Continuation, Refused};
 use super::judge::ask;
 use super::sight::Sight;
 use crate::config::Strategy;
-use crate::core::{BeadStatus, ConvoyId, MicroUsd, ProviderName, Timestamp};
+use crate::core::{BeadId, BeadStatus, ConvoyId, MicroUsd, ProviderName, Timestamp};
 use crate::db::Conn;
 use crate::depot::store::{self as depot, Queue};
 use crate::depot::{Attempt, Open, Ready};
 use crate::dispatch::board::{Boarded, Job, LaneOf, WhatIf, board};
+use crate::dispatch::plan::{EFFORT, Memory, plan};
+use crate::dispatch::{advise, is_worthwhile};
 use crate::policy::{Action, Policy, Verdict, evaluate};
 use crate::refinery::{Admit, Ask, Why, admit};
 
@@ -35,6 +38,25 @@ pub(crate) async fn outlook_of(
     let sight = Sight::of(ctx, &ctx.policy, conn, at).await?;
     let queue = depot::open_queue(conn, None).await?;
     outlook(ctx, &ctx.policy, conn, &sight, queue, (at, what_if)).await
+}
+
+/// Why a bead that has room somewhere is kept waiting by the plan, if it is; as the loop would
+/// answer that makes its first plan now.
+pub(crate) async fn kept(
+    ctx: &Context,
+    conn: &mut Conn,
+    bead: &BeadId,
+) -> Result<Option<String>, ForemanError> {
+    let board = outlook_of(ctx, conn, ctx.clock.now(), &[]).await?;
+    if !is_worthwhile(&board) {
+        return Ok(None);
+    }
+    let plan = plan(&board.board, &mut Memory::default(), SEED, EFFORT);
+    let mut advised = advise(&board, &plan);
+    let advice = advised.of.remove(bead);
+    let holds = advice.into_iter().flat_map(|a| a.holds.into_values());
+    let reasons: Vec<String> = holds.map(|hold| hold.reason).collect();
+    Ok((!reasons.is_empty()).then(|| format!("waits: {}", reasons.join("; "))))
 }
 
 /// What the queue looks like, as a board. `what_if` supposes changes of providers.
