@@ -123,3 +123,39 @@ fn nothing_is_begun_that_reaches_into_a_window_which_a_better_one_needs() {
     }
     insta::assert_snapshot!(words(&of).join("\n"), @"gt-small not claude until 1970-01-01T06:00:00.000Z: a run on claude would reach into its next 5h, which is kept for gt-large, critical path 60 min; it is new at 06:00 UTC");
 }
+
+#[test]
+fn a_bead_of_low_priority_is_begun_within_the_bound_whatever_comes() {
+    use crate::core::Priority;
+    use crate::depot::rank::rank;
+    // One slot, an urgent hour's work every hour, and one bead of the lowest priority from the first
+    // hour on: the greatest head start without a deadline is six days, a cell is two.
+    let hour = |id: &str, priority, created: i64| {
+        let mut job = job(id, 600_000, &[1.0, 0.0]);
+        job.order = rank(priority, at(created), None);
+        job
+    };
+    let mut waiting = vec![hour("lowly", Priority::Low, 0)];
+    let mut memory = Memory::default();
+    let mut begun = None;
+    for now in 0..400 {
+        waiting.push(hour(&format!("a{now:04}"), Priority::Critical, now));
+        let mut of = board(
+            at(now),
+            1,
+            &[lane("claude", 1), lane("codex", 1)],
+            waiting.clone(),
+        );
+        of.board.lanes[1].slots = 0;
+        let advised = advise(&of, &plan(&of.board, &mut memory, 1, 2_000));
+        // As the foreman does: the plan's order, then that of the queue.
+        let next = advised.order.first().unwrap_or(&of.jobs[0].id).clone();
+        waiting.retain(|j| j.id != next);
+        if next.as_str() == "gt-lowly" {
+            begun = Some(now);
+            break;
+        }
+    }
+    let begun = begun.expect("it is begun at last");
+    assert!((24..=8 * 24).contains(&begun), "after {begun} hours");
+}
