@@ -177,7 +177,10 @@ impl Bench {
             return;
         };
         let create = || home.rigs(&["bead", "create", "one more change"]);
+        let before = programs::rows(&db);
         let [ours, bare] = pairs(RUNS, create, insert);
+        let inserted = programs::rows(&db) - before;
+        assert_eq!(inserted, RUNS + 1, "the yardstick inserts nothing");
         let per = median(&bare);
         self.row("yardstick: sqlite3 inserts a row", &bare, per, None);
         self.row(&format!("rigs bead create {at}"), &ours, per, Some(bar));
@@ -198,6 +201,7 @@ impl Bench {
             ours.push(took);
             bare.push(programs::shells(16, 10, &insert).0);
         }
+        println!("rows of sqlite3: {} of {}", programs::rows(&db), 5 * 160);
         let per = median(&bare);
         self.row(
             "yardstick: 16 shells x 10 sqlite3 inserts",

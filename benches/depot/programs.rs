@@ -51,12 +51,24 @@ pub(crate) fn sqlite3(db: &Path) -> Option<impl Fn() -> Command> {
     let db = db.to_owned();
     Some(move || {
         let mut command = Command::new("sqlite3");
-        command.arg(&db).arg(
-            ".timeout 5000\nPRAGMA synchronous = FULL;\n\
+        // In an argument that begins with a dot, everything belongs to that command.
+        command.args(["-cmd", ".timeout 5000"]).arg(&db).arg(
+            "PRAGMA synchronous = FULL;\n\
              INSERT INTO jobs VALUES (hex(randomblob(8)), 'x', 'done', 0, '2026-11-20');",
         );
         command
     })
+}
+
+/// Rows that the program has inserted.
+pub(crate) fn rows(db: &Path) -> u32 {
+    let count = Command::new("sqlite3")
+        .arg(db)
+        .arg("SELECT count(*) FROM jobs")
+        .output()
+        .expect("it ran before");
+    let text = String::from_utf8_lossy(&count.stdout);
+    text.trim().parse().expect("a number")
 }
 
 pub(crate) fn time(mut command: Command) -> Duration {
