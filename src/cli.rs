@@ -172,6 +172,7 @@ pub(crate) fn run(args: &[OsString], env: Env) -> ExitCode {
 }
 
 fn dispatch(command: Command, app: &mut App) -> Ended {
+    crate::process::share_memory();
     // One command needs one thread; the foreman's loop serves many children at once.
     let mut builder = if matches!(
         command,

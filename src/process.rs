@@ -37,7 +37,7 @@ pub(crate) use children::{become_subreaper, reap_adopted};
 pub(crate) use detach::{detach, interrupt, let_go};
 pub(crate) use family::{end_marked, marked};
 pub(crate) use interactive::interactive;
-pub(crate) use memory::give_memory_back;
+pub(crate) use memory::{give_memory_back, share_memory};
 pub(crate) use run::{run, run_tidy};
 pub(crate) use running::{Next, Running, start};
 pub(crate) use stream::Stream;

@@ -17,3 +17,18 @@ pub(crate) fn give_memory_back() {
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub(crate) fn give_memory_back() {}
+
+/// All threads take memory from one place. In a place of its own, which glibc gives to each, a
+/// thread asks the kernel for every page alone: a command that lives for milliseconds has one that
+/// works beside its first, and is a few hundred microseconds faster without.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[expect(unsafe_code, reason = "mallopt has no safe form in our dependencies")]
+pub(crate) fn share_memory() {
+    // SAFETY: sets a number of the allocator, before any other thread is there.
+    unsafe {
+        nix::libc::mallopt(nix::libc::M_ARENA_MAX, 1);
+    }
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub(crate) fn share_memory() {}
