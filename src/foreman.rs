@@ -52,7 +52,7 @@ pub(crate) mod trusted;
 mod worktree;
 
 pub(crate) use context::{Context, ForemanError};
-pub(crate) use dispatching::{kept, outlook_of, route, told_of};
+pub(crate) use dispatching::{Wish, kept, outlook_of, route, told_of};
 pub(crate) use drive::drive;
 pub(crate) use follow::{Follower, News};
 pub(crate) use freeze::{Tidied, tidy};

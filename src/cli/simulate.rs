@@ -83,7 +83,11 @@ const ROWS: usize = 200;
 pub(super) fn show(page: &mut Page, p: &Planned) {
     let now = p.at;
     let (Some(finish), Some(p50), Some(p90)) = (p.finish, p.finish_p50, p.finish_p90) else {
-        page.line("Nothing is to be done.");
+        page.line(if p.unplanned.is_empty() {
+            "Nothing is to be done."
+        } else {
+            "Nothing can be started."
+        });
         unplanned(page, p);
         return;
     };

@@ -14,7 +14,7 @@ mod sight;
 pub(super) use self::foresight::Foresight;
 pub(super) use self::going_on::session_usage;
 use self::judge::{Judged, judge};
-pub(crate) use self::judge::{route, stuck, told_of};
+pub(crate) use self::judge::{Wish, route, stuck, told_of};
 pub(crate) use self::outlook::{kept, outlook_of};
 use self::sight::Sight;
 use super::ForemanError;

@@ -100,6 +100,14 @@ fn beside_real_providers_it_takes_only_what_names_it() {
     assert_eq!(flow.env.query(who), ["worker"]);
     let why = flow.rigs(["why", &flow.bead_id("one")]).run().success();
     assert!(why.stdout.contains("it only simulates"), "{why}");
+    // A goal that names it goes there, and its plan says so.
+    let named = flow
+        .execute(&[bead("two", &[])])
+        .args(["--provider", "rehearsal"]);
+    let named = named.run().success();
+    let plan = named.stderr.lines().find(|line| line.starts_with("two "));
+    let plan = plan.unwrap_or_else(|| panic!("no plan: {named}"));
+    assert!(plan.contains("  rehearsal  "), "{named}");
 }
 
 #[test]

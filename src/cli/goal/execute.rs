@@ -9,7 +9,7 @@ use crate::assayer::Plan;
 use crate::config::Strategy;
 use crate::core::{MicroUsd, ProviderName};
 use crate::depot::NewConvoy;
-use crate::foreman::Context;
+use crate::foreman::{Context, Wish};
 
 /// Plan a goal, run its beads, check and merge their work, until it is done
 ///
@@ -129,7 +129,11 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
             .map_err(super::interrupted)??,
     };
     super::run::can_be_done(&ctx, &plan, ground.is_some(), provider.as_ref())?;
-    let view = super::run::plan_view(&ctx, &plan, ground.as_ref()).await?;
+    let wish = Wish {
+        provider: provider.clone(),
+        strategy,
+    };
+    let view = super::run::plan_view(&ctx, &plan, ground.as_ref(), &wish).await?;
     if !app.out.is_json() {
         super::run::show_plan(app, &view)?;
         if !yes && !super::run::confirmed(app)? {

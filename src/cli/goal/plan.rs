@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::super::signals::Signals;
 use super::super::{App, Ended, Exit, input};
+use crate::foreman::Wish;
 
 /// Show how a goal would be done: its beads, their providers, tokens and time
 ///
@@ -67,7 +68,7 @@ pub(crate) async fn run(args: Args, app: &mut App) -> Ended {
             file.display()
         ))?;
     }
-    let view = super::run::plan_view(&ctx, &plan, ground.as_ref()).await?;
+    let view = super::run::plan_view(&ctx, &plan, ground.as_ref(), &Wish::default()).await?;
     app.out
         .answer(&view, |page| super::summary::plan(page, &view, explain))?;
     Ok(Exit::Done)

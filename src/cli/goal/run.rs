@@ -58,6 +58,7 @@ pub(crate) async fn plan_view(
     ctx: &Context,
     plan: &Plan,
     ground: Option<&Ground>,
+    wish: &crate::foreman::Wish,
 ) -> Result<PlanView, Failure> {
     let gates = ground
         .map(|g| crate::foreman::gate_commands(ctx, &g.base.repo))
@@ -77,8 +78,9 @@ pub(crate) async fn plan_view(
         };
         let made = make(&features, &history);
         let (estimate, estimate_from) = (made.estimate, made.because(&features, &history));
+        let task = bead.task_type;
         let (provider, route) =
-            crate::foreman::route(ctx, bead.task_type, repo.as_deref(), estimate.p80).await?;
+            crate::foreman::route(ctx, task, repo.as_deref(), estimate.p80, wish).await?;
         beads.push(PlannedLine {
             key: bead.key.clone(),
             title: bead.title.clone(),

@@ -211,12 +211,20 @@ pub(super) fn ask(bead: &Ready, model: Option<&str>, p: &Provider) -> Ask {
     }
 }
 
+/// What the beads of a goal are to run on, as far as a person said.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Wish {
+    pub(crate) provider: Option<ProviderName>,
+    pub(crate) strategy: Option<Strategy>,
+}
+
 /// Where a bead of this kind would go now, and why or what it would wait for.
 pub(crate) async fn route(
     ctx: &Context,
     task: TaskType,
     repo: Option<&str>,
     tokens_p80: u64,
+    wish: &Wish,
 ) -> Result<(Option<ProviderName>, String), ForemanError> {
     let tokens = i64::try_from(tokens_p80).unwrap_or(i64::MAX);
     let bead = Ready {
@@ -237,8 +245,8 @@ pub(crate) async fn route(
         convoy_id: None,
         convoy_name: None,
         repo: repo.map(str::to_owned),
-        convoy_provider: None,
-        strategy: None,
+        convoy_provider: wish.provider.clone(),
+        strategy: wish.strategy,
         convoy_max_parallel: None,
         budget_tokens: None,
         budget_micro_usd: None,
@@ -257,7 +265,7 @@ pub(crate) async fn route(
     };
     let (decision, considered) = decide(
         &candidates(&ground, &bead, None),
-        ctx.settings.routing.strategy,
+        bead.strategy.unwrap_or(ctx.settings.routing.strategy),
         None,
     );
     Ok(match decision {
