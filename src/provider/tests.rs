@@ -6,6 +6,7 @@ mod accounts;
 mod commands;
 mod endings;
 mod hostile;
+mod pipes;
 
 use std::fmt::Write as _;
 

@@ -137,8 +137,11 @@ impl Reader {
         if id.is_empty() || self.parts.len() >= MOST_PARTS || !self.parts.insert(id) {
             return;
         }
-        self.waiting = None;
-        self.failing_since = None;
+        // What ends the run may overtake a step that was over before, on the other pipe.
+        if !self.hopeless {
+            self.waiting = None;
+            self.failing_since = None;
+        }
         let reason = part["reason"].as_str();
         let used = usage_of(part);
         // An answer that it did not understand was not free; its cost is unknown, not zero.
